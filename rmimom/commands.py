@@ -1,0 +1,158 @@
+"""Commands: what is asked of the core.  Every command says which connection asks.
+
+A connection is known by the text that its listener chose for it; a consumer by a number that its client chose,
+unique in its connection.  The answer to each command is one `Accepted` or `Refused` effect.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+
+from rmimom.destination import Destination
+
+
+class Connect(msgspec.Struct, frozen=True, gc=False):
+    """A client connects as `user`, with a client id if it wants durable subscriptions of its own (§6.1.2)."""
+
+    connection: str
+    user: str
+    client_id: str = ""
+
+
+class Disconnect(msgspec.Struct, frozen=True, gc=False):
+    """The client is gone, politely or not: its consumers close and what they held goes back in order."""
+
+    connection: str
+
+
+class CreateDestination(msgspec.Struct, frozen=True, gc=False):
+    """Make a queue or topic; harmless if it exists.  Accepted carries True if it is new."""
+
+    connection: str
+    destination: Destination
+
+
+class DeleteDestination(msgspec.Struct, frozen=True, gc=False):
+    """Delete a queue or topic with all that waits there; refused while it has consumers."""
+
+    connection: str
+    destination: Destination
+
+
+class Purge(msgspec.Struct, frozen=True, gc=False):
+    """Remove all messages that wait in a queue and are held by nobody.  Accepted carries their number."""
+
+    connection: str
+    destination: Destination
+
+
+class Send(msgspec.Struct, frozen=True, gc=False):
+    """Frames of one producer to one destination, all or none.
+
+    `sequence` numbers the first frame; the producer counts from 1 without gaps, so that what comes again
+    after a lost answer is recognised and accepted without being stored again.  An empty producer name means
+    that the sender does not number.  Accepted carries nothing.
+    """
+
+    connection: str
+    producer: str
+    sequence: int
+    destination: Destination
+    frames: list[bytes]
+
+
+class Subscribe(msgspec.Struct, frozen=True, gc=False):
+    """Open a consumer on a queue or topic.
+
+    `durable` names a durable subscription of the connection's client id (made if need be).
+    `prefetch` is how many messages, `prefetch_bytes` how many bytes may be with the consumer unacknowledged.
+    After a reconnection `settled` lists the tags that the consumer acknowledged without hearing the answer, and
+    `held` the tags that it still works on.  Accepted carries the set of those of `held` that are no longer its own.
+    """
+
+    connection: str
+    consumer: int
+    destination: Destination
+    durable: str = ""
+    selector: str = ""
+    no_local: bool = False
+    prefetch: int = 1000
+    prefetch_bytes: int = 64 * 1024 * 1024
+    settled: tuple[int, ...] = ()
+    held: tuple[int, ...] = ()
+    callback: str = ""
+
+
+class CloseConsumer(msgspec.Struct, frozen=True, gc=False):
+    """Close a consumer; what it held goes back in order.  A durable subscription stays."""
+
+    connection: str
+    consumer: int
+
+
+class DeleteSubscription(msgspec.Struct, frozen=True, gc=False):
+    """Delete a durable subscription of the connection's client id; refused while it has a consumer (§8.3.3)."""
+
+    connection: str
+    name: str
+
+
+class Acknowledge(msgspec.Struct, frozen=True, gc=False):
+    """The consumer is done with messages: all it holds, in order of delivery, up to tag `up_to` (0: none), and `tags`.
+
+    A tag that the consumer does not hold is passed over.
+    """
+
+    connection: str
+    consumer: int
+    up_to: int = 0
+    tags: tuple[int, ...] | list[int] = ()
+
+
+class Release(msgspec.Struct, frozen=True, gc=False):
+    """The consumer gives messages back: they are delivered again, at their old place, flagged and counted."""
+
+    connection: str
+    consumer: int
+    tags: tuple[int, ...] | list[int] = ()
+
+
+class PutUser(msgspec.Struct, frozen=True, gc=False):
+    """Add a user or change a password."""
+
+    connection: str
+    name: str
+    salt: bytes
+    digest: bytes
+    administrator: bool = False
+
+
+class RemoveUser(msgspec.Struct, frozen=True, gc=False):
+    """Remove a user.  Refused if unknown."""
+
+    connection: str
+    name: str
+
+
+class Tick(msgspec.Struct, frozen=True, gc=False):
+    """Time has passed: expire what is over, end what waited for a time."""
+
+
+Command: TypeAlias = (
+    Connect
+    | Disconnect
+    | CreateDestination
+    | DeleteDestination
+    | Purge
+    | Send
+    | Subscribe
+    | CloseConsumer
+    | DeleteSubscription
+    | Acknowledge
+    | Release
+    | PutUser
+    | RemoveUser
+    | Tick
+)

@@ -1,0 +1,132 @@
+"""The duties of a store.
+
+A store keeps the state that a sequence of batches of records describes.  It is used by one thread at a time
+(the engine's store thread), never waits for anything but its own disk, and decides nothing.
+
+`rmimom.store.memory.MemoryStore` is the specification in its shortest form, and serves tests that need no disk;
+`rmimom.store.sqlite.SqliteStore` is the one that survives.  One contract test runs on both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from rmimom.records import (
+    Batch,
+    DestinationCreated,
+    ProducerAdvanced,
+    SubscriptionCreated,
+    UserPut,
+)
+
+
+class Position(msgspec.Struct, frozen=True, order=True):
+    """Where a store stands in the log: the last batch it holds, and the first id not used yet."""
+
+    epoch: int = 0
+    sequence: int = 0
+    next_id: int = 1
+
+
+class MessageRow(NamedTuple):
+    """What recovery needs of one stored message; the frame stays on disk.
+
+    `size` is the length of the frame in bytes; times are milliseconds since 1970 UTC, 0 for none.
+    """
+
+    id: int
+    destination: int
+    priority: int
+    expiration: int
+    delivery_time: int
+    size: int
+
+
+class DeliveryRow(NamedTuple):
+    """A message waits in a mailbox; it was returned `count` times."""
+
+    mailbox: int
+    message: int
+    count: int
+
+
+class StoreStatistics(msgspec.Struct, frozen=True):
+    """A reading of a store's counters since it was opened; sizes in bytes."""
+
+    batches: int
+    records: int
+    messages: int
+    bytes_used: int
+    frames_loaded: int
+
+
+class Snapshot(Protocol):
+    """The state of a store as of the call to `load`; each iterator may be read once, before the next append.
+
+    Order: destinations and subscriptions by id, messages by id, deliveries by mailbox and then message.
+    """
+
+    position: Position
+
+    def destinations(self) -> Iterator[DestinationCreated]: ...
+
+    def subscriptions(self) -> Iterator[SubscriptionCreated]: ...
+
+    def producers(self) -> Iterator[ProducerAdvanced]: ...
+
+    def users(self) -> Iterator[UserPut]: ...
+
+    def delivered_up_to(self) -> Mapping[int, int]:
+        """For each mailbox the last id that may have been delivered (MailboxAdvanced); absent means 0."""
+        ...
+
+    def messages(self) -> Iterator[MessageRow]: ...
+
+    def deliveries(self) -> Iterator[DeliveryRow]: ...
+
+
+class Store(Protocol):
+    """See the module's text for the whole; each method's duty stands here."""
+
+    def open(self) -> None:
+        """Make the store ready; non-persistent messages that were spilled in an earlier run are gone after it.
+
+        Raises StoreInUseError, StoreVersionError or StoreDamagedError, and leaves the files as they were then.
+        """
+        ...
+
+    def load(self) -> Snapshot:
+        """The state as it stands.  Raises StoreDamagedError."""
+        ...
+
+    def append(self, batch: Batch) -> None:
+        """Apply all records of the batch in their order, or none; when it returns they survive a power cut.
+
+        The batch's sequence must be greater than the last one's, else ValueError.
+        Raises StoreFullError when there is no room (the store is unchanged and the same batch may be appended
+        again later), StoreError for anything else (the store must then be closed).
+        """
+        ...
+
+    def frames(self, ids: Sequence[int]) -> dict[int, bytes]:
+        """The frames of these messages; an id that is not stored is absent from the answer.
+
+        Raises StoreDamagedError if what is stored fails its check: a damaged frame is never returned.
+        """
+        ...
+
+    def maintain(self) -> bool:
+        """Do a bounded piece of upkeep (compaction, checkpoint), at most some tens of milliseconds; True if more waits.
+
+        Called when the engine is idle.  Changes nothing that `load` and `frames` would tell.
+        """
+        ...
+
+    def statistics(self) -> StoreStatistics: ...
+
+    def close(self) -> None:
+        """Release everything.  Twice is harmless."""
+        ...
