@@ -1,0 +1,1 @@
+"""The administration tool; imported as rmimom.admin."""

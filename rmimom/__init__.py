@@ -1,0 +1,44 @@
+"""rmimom: reliable message-oriented middleware, JMS queues and topics over Pyro5 remote objects.
+
+The names in `__all__` are the public ones, described in docs/api.md; everything else may change.  Each is loaded when
+it is first used, so that a program that needs only one of them (a command, the core in a simulation) starts quickly.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # for type checkers and editors; at run time __getattr__ below does it
+    from rmimom.destination import Destination, Queue, Topic
+    from rmimom.errors import JMSError
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Destination",
+    "JMSError",
+    "Queue",
+    "Topic",
+]
+
+_HOMES = {
+    "rmimom.destination": ("Destination", "Queue", "Topic"),
+    "rmimom.errors": ("JMSError",),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name from its module at its first use."""
+    module = _HOME_OF.get(name)
+    if module is None:
+        raise AttributeError(f"module 'rmimom' has no attribute {name!r}")
+    value: object = getattr(import_module(module), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """The public names, loaded or not, and what the module holds itself."""
+    return sorted(set(__all__) | set(globals()))

@@ -1,0 +1,1 @@
+"""The client library: connections, sessions, publishers and subscribers over remote objects."""

@@ -1,0 +1,1 @@
+"""Active and standby: who may serve, decided without clocks."""

@@ -1,0 +1,1 @@
+"""Listeners: the doors of the server."""

@@ -1,0 +1,1 @@
+"""The RMI door: Pyro5's wire protocol on asyncio."""
