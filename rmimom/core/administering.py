@@ -1,0 +1,92 @@
+"""Administering: connections, destinations and users."""
+
+from __future__ import annotations
+
+from rmimom.commands import Connect, CreateDestination, DeleteDestination, Disconnect, Purge, PutUser, RemoveUser
+from rmimom.core.consuming import close_opened, delete_place
+from rmimom.core.place import QueuePlace
+from rmimom.core.state import SERVER, Client, State
+from rmimom.core.turn import Turn
+from rmimom.destination import SYSTEM_PREFIX
+from rmimom.effects import DestinationRemoved
+from rmimom.errors import IllegalStateError, InvalidClientIDError, InvalidDestinationError, JMSSecurityError
+from rmimom.records import DestinationDeleted, UserPut, UserRemoved
+
+
+def connect(state: State, command: Connect, turn: Turn) -> None:
+    """Let a client in; a client id belongs to one connection at a time (§6.1.2)."""
+    del turn
+    if command.connection in state.clients:
+        raise IllegalStateError("this connection exists already", connection=command.connection)
+    if command.client_id and any(client.client_id == command.client_id for client in state.clients.values()):
+        raise InvalidClientIDError(
+            f"the client id {command.client_id!r} belongs to another open connection; "
+            "close that one, or choose another id",
+            client_id=command.client_id,
+        )
+    state.clients[command.connection] = Client(command.connection, command.user, command.client_id)
+
+
+def disconnect(state: State, command: Disconnect, turn: Turn) -> None:
+    """Let a client go with all its consumers; harmless if it is gone already."""
+    if command.connection == SERVER:
+        raise IllegalStateError("the server's own connection cannot be closed")
+    client = state.clients.pop(command.connection, None)
+    if client is not None:
+        for opened in client.consumers.values():
+            close_opened(state, opened, turn)
+
+
+def create_destination(state: State, command: CreateDestination, turn: Turn) -> bool:
+    """Make a destination; False if it was there."""
+    state.client(command.connection)
+    if command.destination in state.places:
+        return False
+    state.create(command.destination, command.connection, turn)
+    return True
+
+
+def delete_destination(state: State, command: DeleteDestination, turn: Turn) -> None:
+    """Delete a destination that nobody consumes from."""
+    state.client(command.connection)
+    destination = command.destination
+    place = state.find(destination)
+    if destination.name.startswith(SYSTEM_PREFIX) and command.connection != SERVER:
+        raise InvalidDestinationError(f"{destination} belongs to the server", destination=str(destination))
+    if place.has_consumers:
+        raise IllegalStateError(
+            f"{destination} has active consumers; close them before deleting it", destination=str(destination)
+        )
+    delete_place(state, place, turn)
+    turn.records.append(DestinationDeleted(place.id))
+    turn.effects.append(DestinationRemoved(destination))
+
+
+def purge(state: State, command: Purge, turn: Turn) -> int:
+    """Empty a queue of what nobody holds."""
+    state.client(command.connection)
+    place = state.find(command.destination)
+    if not isinstance(place, QueuePlace):
+        raise InvalidDestinationError(
+            f"only a queue can be purged, but {command.destination} is a topic", destination=str(command.destination)
+        )
+    return place.mailbox.purge(turn)
+
+
+def put_user(state: State, command: PutUser, turn: Turn) -> bool:
+    """Add a user or change one; True if it is new."""
+    if not command.name or len(command.name) > 255:
+        raise JMSSecurityError("a user name has between 1 and 255 characters")
+    record = UserPut(command.name, command.salt, command.digest, command.administrator)
+    new = command.name not in state.users
+    state.users[command.name] = record
+    turn.records.append(record)
+    return new
+
+
+def remove_user(state: State, command: RemoveUser, turn: Turn) -> None:
+    """Remove a user."""
+    if command.name not in state.users:
+        raise JMSSecurityError(f"there is no user named {command.name!r}", user=command.name)
+    del state.users[command.name]
+    turn.records.append(UserRemoved(command.name))

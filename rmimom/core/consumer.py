@@ -1,0 +1,67 @@
+"""One consumer: what it may have, and what it holds."""
+
+from __future__ import annotations
+
+from rmimom.core.entry import Entry
+
+
+class Consumer:
+    """A consumer of one mailbox, known by its connection and a number.
+
+    `held` has the entries delivered and not yet acknowledged, in order of delivery.  The window is what keeps a
+    slow consumer from being flooded: at most `prefetch` messages and, beyond the first, `prefetch_bytes` bytes.
+    """
+
+    __slots__ = ("connection", "held", "held_bytes", "number", "prefetch", "prefetch_bytes", "waiting")
+
+    def __init__(self, connection: str, number: int, prefetch: int, prefetch_bytes: int) -> None:
+        self.connection = connection
+        self.number = number
+        self.prefetch = prefetch
+        self.prefetch_bytes = prefetch_bytes
+        self.held: dict[int, Entry] = {}
+        self.held_bytes = 0
+        self.waiting = False  # whether it stands in its mailbox's line of consumers with room
+
+    def __repr__(self) -> str:
+        return f"Consumer({self.connection!r}, {self.number}, holds {len(self.held)} of {self.prefetch})"
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another message may be delivered; a single one may be larger than the window."""
+        return len(self.held) < self.prefetch and self.held_bytes < self.prefetch_bytes
+
+    def hold(self, entry: Entry) -> None:
+        """Take charge of a delivered entry."""
+        self.held[entry.id] = entry
+        self.held_bytes += entry.size
+
+    def let_go_up_to(self, tag: int) -> list[Entry]:
+        """Give up everything delivered up to and including `tag`; nothing if `tag` is not held."""
+        held = self.held
+        if tag not in held:
+            return []
+        gone: list[Entry] = []
+        for number, entry in held.items():
+            gone.append(entry)
+            if number == tag:
+                break
+        if len(gone) == len(held):
+            held.clear()
+            self.held_bytes = 0
+        else:
+            for entry in gone:
+                del held[entry.id]
+                self.held_bytes -= entry.size
+        return gone
+
+    def let_go(self, tags: list[int] | tuple[int, ...]) -> list[Entry]:
+        """Give up these tags; those not held are passed over."""
+        held = self.held
+        gone: list[Entry] = []
+        for tag in tags:
+            entry = held.pop(tag, None)
+            if entry is not None:
+                self.held_bytes -= entry.size
+                gone.append(entry)
+        return gone

@@ -1,0 +1,342 @@
+"""The life of a message in one mailbox: a queue, or one subscription of a topic.
+
+    delayed ─► ready ─► held by one consumer ─► gone
+                 ▲              │
+                 └── returned ──┘   with its count raised
+    doubtful ─► held again by who had it, gone, or ready with its count raised
+
+Rule 1: an entry is in exactly one of these places.  Expired entries that still stand in the ready list are ghosts:
+        they are gone already and are passed over when their turn comes.
+Rule 2: only this module moves entries between the places.
+Rule 3: whatever leaves for good is written into the turn, if the store knows of it.
+Rule 4: order is kept (priority, then age), also for what comes back, so while some of what was handed out before
+        a restart is in doubt nothing younger may overtake it: a mailbox in doubt delivers nothing.
+
+`durable` mailboxes are in the store: queues and durable subscriptions.  A mailbox that is not durable lives and dies
+with its consumer, and records nothing.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from heapq import heappop, heappush
+
+from rmimom.core.agenda import Agenda
+from rmimom.core.consumer import Consumer
+from rmimom.core.entry import Entry
+from rmimom.core.ready import ReadyList
+from rmimom.core.residence import Residence
+from rmimom.core.turn import Turn
+from rmimom.effects import Delivery
+
+_GHOSTS_TOLERATED = 1000
+
+
+class Mailbox:
+    """Where entries wait for the consumers of one queue or subscription; the module's text tells the rules."""
+
+    __slots__ = (
+        "_agenda",
+        "_counts",
+        "_delayed",
+        "_doubtful",
+        "_expirations",
+        "_expiring",
+        "_ghosts",
+        "_line",
+        "_ready",
+        "_residence",
+        "consumers",
+        "delivered_up_to",
+        "dequeued",
+        "durable",
+        "enqueued",
+        "expired",
+        "id",
+    )
+
+    def __init__(self, mailbox_id: int, durable: bool, residence: Residence, agenda: Agenda[Mailbox]) -> None:
+        self.id = mailbox_id
+        self.durable = durable
+        self.consumers: list[Consumer] = []
+        self.delivered_up_to = 0
+        self.enqueued = 0
+        self.dequeued = 0
+        self.expired = 0
+        self._residence = residence
+        self._agenda = agenda
+        self._ready = ReadyList()
+        self._line: deque[Consumer] = deque()  # consumers with room, the next one first
+        self._counts: dict[int, int] = {}  # how often an entry was returned, if ever
+        self._delayed: list[tuple[int, int, Entry]] = []
+        self._doubtful: dict[int, Entry] = {}
+        self._expirations: list[tuple[int, int]] = []
+        self._expiring: dict[int, Entry] = {}  # entries in the ready list that may expire
+        self._ghosts = 0
+
+    # What can be asked.
+
+    @property
+    def pending(self) -> int:
+        """Messages that are not gone: waiting, delayed, in doubt or held."""
+        return self.waiting + len(self._delayed) + self.held
+
+    @property
+    def waiting(self) -> int:
+        """Messages that a consumer could have now or once the doubt is over."""
+        return len(self._ready) - self._ghosts + len(self._doubtful)
+
+    @property
+    def held(self) -> int:
+        """Messages with consumers, not yet acknowledged."""
+        return sum(len(consumer.held) for consumer in self.consumers)
+
+    def entries(self) -> Iterator[Entry]:
+        """Every entry that is not gone, for checks and statistics; in no promised order."""
+        for entry in self._ready:
+            if not entry.expiration or entry.id in self._expiring:
+                yield entry
+        for _, _, entry in self._delayed:
+            yield entry
+        yield from self._doubtful.values()
+        for consumer in self.consumers:
+            yield from consumer.held.values()
+
+    # Entries come in.
+
+    def put(self, entries: Sequence[Entry], turn: Turn) -> None:
+        """Add new entries and deliver what can be delivered."""
+        self.enqueued += len(entries)
+        append = self._ready.append
+        for entry in entries:
+            if entry.expiration:
+                self._watch_expiration(entry)
+            append(entry)
+        self.dispatch(turn)
+
+    def put_delayed(self, entry: Entry, delivery_time: int) -> None:
+        """Add a new entry that may not be delivered before `delivery_time` (§7.9)."""
+        self.enqueued += 1
+        heappush(self._delayed, (delivery_time, entry.id, entry))
+        self._agenda.note(delivery_time, self)
+
+    def restore(self, entry: Entry, count: int, delivery_time: int, now: int) -> None:
+        """Add an entry found in the store after a restart."""
+        if count:
+            self._counts[entry.id] = count
+        if delivery_time > now:
+            heappush(self._delayed, (delivery_time, entry.id, entry))
+            self._agenda.note(delivery_time, self)
+        elif entry.id <= self.delivered_up_to:
+            self._doubtful[entry.id] = entry
+        else:
+            if entry.expiration:
+                self._watch_expiration(entry)
+            self._ready.append(entry)
+
+    def doubt_until(self, when: int) -> None:
+        """If anything is in doubt, let the doubt end at `when`."""
+        if self._doubtful:
+            self._agenda.note(when, self)
+
+    def _watch_expiration(self, entry: Entry) -> None:
+        self._expiring[entry.id] = entry
+        heappush(self._expirations, (entry.expiration, entry.id))
+        self._agenda.note(entry.expiration, self)
+
+    # Entries go out to consumers.
+
+    def dispatch(self, turn: Turn) -> None:
+        """Hand entries to consumers with room, in turn, until one or the other runs out."""
+        line, ready = self._line, self._ready
+        if not line or not ready or self._doubtful:
+            return
+        now = turn.now
+        stored_up_to = 0
+        counts = self._counts
+        residence = self._residence
+        while line and ready:
+            entry = ready.pop()
+            entry_id = entry.id
+            if entry.expiration:
+                if self._expiring.pop(entry_id, None) is None:
+                    self._ghosts -= 1
+                    continue
+                if entry.expiration <= now:
+                    self._expire(entry, turn)
+                    continue
+            consumer = line[0]
+            consumer.held[entry_id] = entry
+            consumer.held_bytes += entry.size
+            count = counts[entry_id] + 1 if entry_id in counts else 1
+            deliveries = turn.deliveries_to(consumer.connection)
+            delivery = deliveries.get(entry_id)
+            if delivery is None:
+                deliveries[entry_id] = Delivery(entry_id, [consumer.number], [count], entry.frame)
+            else:
+                delivery.consumers.append(consumer.number)
+                delivery.counts.append(count)
+            if entry.stored:
+                if entry_id > stored_up_to:
+                    stored_up_to = entry_id
+                if entry.references == 1:
+                    # The frame is on its way to its only reader; should it come back, the store has it.
+                    residence.forget(entry)
+            if not consumer.has_room:
+                consumer.waiting = False
+                line.popleft()
+            elif len(line) > 1:
+                line.rotate(-1)
+        if self.durable and stored_up_to > self.delivered_up_to:
+            self.delivered_up_to = stored_up_to
+            turn.advanced(self.id, stored_up_to)
+
+    def _line_up(self, consumer: Consumer) -> None:
+        if not consumer.waiting and consumer.has_room:
+            consumer.waiting = True
+            self._line.append(consumer)
+
+    # Consumers come and go.
+
+    def open(self, consumer: Consumer, settled: Iterable[int], held: Iterable[int], turn: Turn) -> list[int]:
+        """Let a consumer in; what it settled is gone, what it still holds is its own again.
+
+        Returns those of `held` that others have by now.
+        """
+        gone = [entry for entry in map(self._reclaim, settled) if entry is not None]
+        self._leave(gone, turn)
+        self.dequeued += len(gone)
+        lost: list[int] = []
+        for tag in held:
+            entry = self._reclaim(tag)
+            if entry is not None:
+                consumer.hold(entry)
+            elif any(tag in other.held for other in self.consumers):
+                lost.append(tag)
+        self.consumers.append(consumer)
+        self._line_up(consumer)
+        self.dispatch(turn)
+        return lost
+
+    def _reclaim(self, tag: int) -> Entry | None:
+        """Take an entry that was delivered before and is with nobody now."""
+        entry = self._doubtful.pop(tag, None)
+        if entry is None:
+            entry = self._ready.take_returned(tag)
+            if entry is not None and entry.expiration and self._expiring.pop(tag, None) is None:
+                self._ghosts -= 1
+                return None
+        return entry
+
+    def close(self, consumer: Consumer, turn: Turn) -> None:
+        """Let a consumer out; what it held goes back to its place, or is gone with a mailbox that is not durable."""
+        self.consumers.remove(consumer)
+        if consumer.waiting:
+            consumer.waiting = False
+            self._line.remove(consumer)
+        entries = list(consumer.held.values())
+        consumer.held.clear()
+        consumer.held_bytes = 0
+        self._give_back(entries, turn)
+        self.dispatch(turn)
+
+    def release(self, consumer: Consumer, tags: Iterable[int], turn: Turn) -> None:
+        """Take back what a consumer does not want to finish."""
+        self._give_back(consumer.let_go(list(tags)), turn)
+        self._line_up(consumer)
+        self.dispatch(turn)
+
+    def _give_back(self, entries: list[Entry], turn: Turn) -> None:
+        if not entries:
+            return
+        counts = self._counts
+        stored: list[int] = []
+        for entry in entries:
+            counts[entry.id] = counts.get(entry.id, 0) + 1
+            if entry.stored:
+                stored.append(entry.id)
+            if entry.expiration:
+                self._watch_expiration(entry)
+            self._ready.put_back(entry)
+        if self.durable and stored:
+            turn.returned(self.id, stored)
+
+    # Entries leave for good.
+
+    def acknowledge(self, consumer: Consumer, up_to: int, tags: list[int] | tuple[int, ...], turn: Turn) -> int:
+        """A consumer is done with entries; returns how many."""
+        gone = consumer.let_go_up_to(up_to) if up_to else []
+        if tags:
+            gone += consumer.let_go(tags)
+        if not gone:
+            return 0
+        self.dequeued += len(gone)
+        self._leave(gone, turn)
+        self._line_up(consumer)
+        self.dispatch(turn)
+        return len(gone)
+
+    def _leave(self, entries: list[Entry], turn: Turn) -> None:
+        stored: list[int] = []
+        dropped = turn.dropped
+        counts = self._counts
+        for entry in entries:
+            entry.references -= 1
+            if entry.stored:
+                stored.append(entry.id)
+                if not entry.references:
+                    dropped.append(entry.id)
+            if not entry.references and entry.frame is not None:
+                self._residence.forget(entry)
+            if counts:
+                counts.pop(entry.id, None)
+        if self.durable and stored:
+            turn.removed(self.id, stored)
+
+    def _expire(self, entry: Entry, turn: Turn) -> None:
+        self.expired += 1
+        self._leave([entry], turn)
+
+    def purge(self, turn: Turn) -> int:
+        """Remove everything that nobody holds; returns how many."""
+        entries = [entry for entry in self._ready.clear() if not entry.expiration or entry.id in self._expiring]
+        self._expiring.clear()
+        self._expirations.clear()
+        self._ghosts = 0
+        entries += [entry for _, _, entry in self._delayed]
+        self._delayed.clear()
+        entries += self._doubtful.values()
+        self._doubtful.clear()
+        self._leave(entries, turn)
+        return len(entries)
+
+    # Time passes.
+
+    def wake(self, turn: Turn, doubt_is_over: bool) -> None:
+        """Deliver what is due, expire what is over, and end the doubt if its time has come."""
+        now = turn.now
+        while self._delayed and self._delayed[0][0] <= now:
+            entry = heappop(self._delayed)[2]
+            if entry.expiration:
+                self._watch_expiration(entry)
+            self._ready.put_back(entry)
+        if doubt_is_over and self._doubtful:
+            entries = list(self._doubtful.values())
+            self._doubtful.clear()
+            self._give_back(entries, turn)
+        while self._expirations and self._expirations[0][0] <= now:
+            _, entry_id = heappop(self._expirations)
+            expired = self._expiring.pop(entry_id, None)
+            if expired is not None:
+                self._ghosts += 1
+                self._expire(expired, turn)
+        self._bury()
+        self.dispatch(turn)
+
+    def _bury(self) -> None:
+        """Take ghosts out of the ready list once they are many, so that they cannot pile up in an idle queue."""
+        if self._ghosts > _GHOSTS_TOLERATED and self._ghosts * 2 > len(self._ready):
+            ghosts = {entry.id for entry in self._ready if entry.expiration and entry.id not in self._expiring}
+            self._ready.remove(ghosts)
+            self._ghosts = 0

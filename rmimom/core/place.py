@@ -1,0 +1,66 @@
+"""Queues and topics as the core keeps them: a destination and its mailboxes."""
+
+from __future__ import annotations
+
+from rmimom.core.mailbox import Mailbox
+from rmimom.core.subscription import Subscription
+from rmimom.destination import Destination, Queue, Topic
+
+
+class QueuePlace:
+    """A queue: one mailbox that all its consumers share (§4.1.2)."""
+
+    __slots__ = ("created", "destination", "id", "mailbox")
+
+    def __init__(self, place_id: int, destination: Queue, created: int, mailbox: Mailbox) -> None:
+        self.id = place_id
+        self.destination: Destination = destination
+        self.created = created
+        self.mailbox = mailbox
+
+    @property
+    def has_consumers(self) -> bool:
+        """Whether somebody consumes from the queue."""
+        return bool(self.mailbox.consumers)
+
+    def mailboxes(self) -> list[Mailbox]:
+        """All mailboxes of the place."""
+        return [self.mailbox]
+
+    def mailboxes_for(self, connection: str) -> list[Mailbox]:
+        """The mailboxes that get what this connection sends."""
+        del connection
+        return [self.mailbox]
+
+
+class TopicPlace:
+    """A topic: a mailbox for each subscription, durable or not (§4.2.2)."""
+
+    __slots__ = ("created", "destination", "enqueued", "id", "subscriptions")
+
+    def __init__(self, place_id: int, destination: Topic, created: int) -> None:
+        self.id = place_id
+        self.destination: Destination = destination
+        self.created = created
+        self.enqueued = 0
+        self.subscriptions: dict[int, Subscription] = {}
+
+    @property
+    def has_consumers(self) -> bool:
+        """Whether any subscription has an active consumer."""
+        return any(subscription.mailbox.consumers for subscription in self.subscriptions.values())
+
+    def mailboxes(self) -> list[Mailbox]:
+        """All mailboxes of the place."""
+        return [subscription.mailbox for subscription in self.subscriptions.values()]
+
+    def mailboxes_for(self, connection: str) -> list[Mailbox]:
+        """The mailboxes that get what this connection sends; no-local ones leave out their own (§8.3.1)."""
+        return [
+            subscription.mailbox
+            for subscription in self.subscriptions.values()
+            if not (subscription.no_local and subscription.connection == connection)
+        ]
+
+
+Place = QueuePlace | TopicPlace

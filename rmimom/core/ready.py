@@ -1,0 +1,129 @@
+"""Messages that wait for a consumer, in the order in which they are to be delivered.
+
+The order is priority first (JMSPriority 9 before 0, §3.4.10), then age, which is the order of ids.
+
+New messages have the greatest id so far and go to the end of their level: a deque.  Messages that come back from a
+consumer, or whose delivery time has come, are older than the newest and go to their place: a heap beside the deque.
+There are never many of those at once, so they can also be found by id.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from heapq import heapify, heappop, heappush
+
+from rmimom.core.entry import Entry
+
+
+class _Level:
+    __slots__ = ("arrived", "returned")
+
+    def __init__(self) -> None:
+        self.arrived: deque[Entry] = deque()
+        self.returned: list[tuple[int, Entry]] = []
+
+
+class ReadyList:
+    """Waiting entries of one mailbox; see the module's text for the order."""
+
+    __slots__ = ("_length", "_levels", "_occupied")
+
+    def __init__(self) -> None:
+        self._levels: list[_Level | None] = [None] * 10
+        self._occupied = 0  # bit n is set while level n holds an entry
+        self._length = 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[Entry]:
+        """Every entry in delivery order, without taking any."""
+        for level in reversed(self._levels):
+            if level is not None:
+                returned = sorted(level.returned, key=lambda pair: pair[0])
+                position = 0
+                for entry in level.arrived:
+                    while position < len(returned) and returned[position][0] < entry.id:
+                        yield returned[position][1]
+                        position += 1
+                    yield entry
+                for _, entry in returned[position:]:
+                    yield entry
+
+    def _level(self, priority: int) -> _Level:
+        level = self._levels[priority]
+        if level is None:
+            level = self._levels[priority] = _Level()
+        return level
+
+    def append(self, entry: Entry) -> None:
+        """Add a new entry: its id is greater than that of any entry appended before."""
+        priority = entry.priority
+        self._level(priority).arrived.append(entry)
+        self._occupied |= 1 << priority
+        self._length += 1
+
+    def put_back(self, entry: Entry) -> None:
+        """Add an entry at the place its id gives it."""
+        priority = entry.priority
+        heappush(self._level(priority).returned, (entry.id, entry))
+        self._occupied |= 1 << priority
+        self._length += 1
+
+    def pop(self) -> Entry:
+        """Take the next entry; IndexError if there is none."""
+        priority = self._occupied.bit_length() - 1
+        level = self._levels[priority] if priority >= 0 else None
+        if level is None:
+            raise IndexError("nothing waits")
+        arrived, returned = level.arrived, level.returned
+        if returned and (not arrived or returned[0][0] < arrived[0].id):
+            entry = heappop(returned)[1]
+        else:
+            entry = arrived.popleft()
+        if not arrived and not returned:
+            self._occupied ^= 1 << priority
+        self._length -= 1
+        return entry
+
+    def take_returned(self, entry_id: int) -> Entry | None:
+        """Take an entry that was put back, by its id; None if it is not among those."""
+        for priority, level in enumerate(self._levels):
+            if level is None:
+                continue
+            for position, (candidate, entry) in enumerate(level.returned):
+                if candidate == entry_id:
+                    level.returned[position] = level.returned[-1]
+                    level.returned.pop()
+                    heapify(level.returned)
+                    if not level.arrived and not level.returned:
+                        self._occupied ^= 1 << priority
+                    self._length -= 1
+                    return entry
+        return None
+
+    def remove(self, ids: set[int]) -> list[Entry]:
+        """Take all entries with these ids; costs a pass over everything that waits."""
+        removed: list[Entry] = []
+        for priority, level in enumerate(self._levels):
+            if level is None:
+                continue
+            kept = deque(entry for entry in level.arrived if entry.id not in ids)
+            removed.extend(entry for entry in level.arrived if entry.id in ids)
+            removed.extend(entry for number, entry in level.returned if number in ids)
+            level.arrived = kept
+            level.returned = [pair for pair in level.returned if pair[0] not in ids]
+            heapify(level.returned)
+            if not level.arrived and not level.returned:
+                self._occupied &= ~(1 << priority)
+        self._length -= len(removed)
+        return removed
+
+    def clear(self) -> list[Entry]:
+        """Take everything, in delivery order."""
+        everything = list(self)
+        self._levels = [None] * 10
+        self._occupied = 0
+        self._length = 0
+        return everything

@@ -1,0 +1,71 @@
+"""Recovery: the state as a store remembers it.
+
+Messages that wait in no mailbox any more (they waited for a subscriber that was not durable) are dropped.
+"""
+
+from __future__ import annotations
+
+from rmimom.core.entry import Entry
+from rmimom.core.mailbox import Mailbox
+from rmimom.core.place import QueuePlace, TopicPlace
+from rmimom.core.state import State
+from rmimom.core.subscription import Subscription
+from rmimom.destination import KINDS
+from rmimom.records import MessagesDropped, Record
+from rmimom.snapshot import Snapshot
+
+
+def recover(state: State, snapshot: Snapshot, now: int) -> list[Record]:
+    """Fill an empty state from a snapshot; returns the records that tidy the store."""
+    state.next_id = max(state.next_id, snapshot.position.next_id)
+    mailboxes: dict[int, Mailbox] = {}
+    for destination in snapshot.destinations():
+        place = state.add_place(destination.id, KINDS[destination.kind](destination.name), destination.created)
+        if isinstance(place, QueuePlace):
+            mailboxes[place.id] = place.mailbox
+    for record in snapshot.subscriptions():
+        topic = state.places_by_id[record.destination]
+        assert isinstance(topic, TopicPlace)
+        mailbox = state.mailbox(record.id, durable=True)
+        subscription = Subscription(
+            record.id,
+            topic.id,
+            mailbox,
+            owner=record.client_id,
+            name=record.name,
+            selector=record.selector,
+            no_local=record.no_local,
+            callback=record.callback,
+            created=record.created,
+        )
+        topic.subscriptions[record.id] = subscription
+        state.subscriptions[record.client_id, record.name] = subscription
+        mailboxes[record.id] = mailbox
+    for producer in sorted(snapshot.producers(), key=lambda known: known.at):
+        state.producers.advance(producer.producer, producer.sequence, producer.at)
+    for user in snapshot.users():
+        state.users[user.name] = user
+    for number, delivered_up_to in snapshot.delivered_up_to().items():
+        if number in mailboxes:
+            mailboxes[number].delivered_up_to = delivered_up_to
+    orphans = _restore_messages(snapshot, mailboxes, now)
+    state.doubt_ends = now + state.rules.recovery_grace
+    for mailbox in mailboxes.values():
+        mailbox.doubt_until(state.doubt_ends)
+    return [MessagesDropped(orphans)] if orphans else []
+
+
+def _restore_messages(snapshot: Snapshot, mailboxes: dict[int, Mailbox], now: int) -> list[int]:
+    entries: dict[int, Entry] = {}
+    delivery_times: dict[int, int] = {}
+    for row in snapshot.messages():
+        entries[row.id] = Entry(row.id, row.priority, row.expiration, row.size, 0, True, None)
+        if row.delivery_time > now:
+            delivery_times[row.id] = row.delivery_time
+    for mailbox_id, message, count in snapshot.deliveries():
+        entry = entries.get(message)
+        mailbox = mailboxes.get(mailbox_id)
+        if entry is not None and mailbox is not None:
+            entry.references += 1
+            mailbox.restore(entry, count, delivery_times.get(message, 0), now)
+    return [entry.id for entry in entries.values() if not entry.references]

@@ -1,0 +1,111 @@
+"""Sending: frames of a producer find their mailboxes."""
+
+from __future__ import annotations
+
+from rmimom.commands import Send
+from rmimom.core.entry import Entry
+from rmimom.core.mailbox import Mailbox
+from rmimom.core.place import Place, TopicPlace
+from rmimom.core.state import State
+from rmimom.core.turn import Turn
+from rmimom.errors import MessageFormatError, MessageTooLargeError
+from rmimom.frame import PERSISTENT, Head, decode_head
+from rmimom.records import MessagesStored, ProducerAdvanced
+
+
+def send(state: State, command: Send, turn: Turn) -> None:
+    """Accept all frames or none; what the producer numbered before and was accepted is passed over."""
+    state.client(command.connection)
+    frames = command.frames
+    sequence, last = command.sequence, 0
+    if command.producer:
+        last = sequence + len(frames) - 1
+        accepted = state.producers.accepted_up_to(command.producer)
+        if last <= accepted:
+            return
+        if sequence <= accepted:
+            frames = frames[accepted + 1 - sequence :]
+    heads = _read_heads(state, command, frames)
+    place = state.find_or_create(command.destination, command.connection, turn)
+    count = len(frames)
+    state.messages_in += count
+    if isinstance(place, TopicPlace):
+        place.enqueued += count
+    if command.producer:
+        state.producers.advance(command.producer, last, turn.now)
+    mailboxes = place.mailboxes_for(command.connection)
+    if not mailboxes:
+        return
+    stored = _store(state, command, place, mailboxes, heads, frames, turn)
+    if stored and command.producer:
+        turn.records.append(ProducerAdvanced(command.producer, last, turn.now))
+
+
+def _read_heads(state: State, command: Send, frames: list[bytes]) -> list[Head]:
+    limit = state.rules.max_message_size
+    destination = str(command.destination)
+    heads: list[Head] = []
+    for frame in frames:
+        if len(frame) > limit:
+            raise MessageTooLargeError(
+                f"a message of {len(frame)} bytes is over the limit of {limit} bytes; "
+                "send less, or raise max_message_size on the server",
+                size=len(frame),
+                limit=limit,
+            )
+        head = decode_head(frame)
+        if head.destination != destination:
+            raise MessageFormatError(
+                f"a frame for {head.destination!r} came in a batch for {destination!r}",
+                frame=head.destination,
+                batch=destination,
+            )
+        heads.append(head)
+    return heads
+
+
+def _store(
+    state: State,
+    command: Send,
+    place: Place,
+    mailboxes: list[Mailbox],
+    heads: list[Head],
+    frames: list[bytes],
+    turn: Turn,
+) -> bool:
+    """Make entries, put them into the mailboxes and record what must survive; True if something must."""
+    durable = [mailbox.id for mailbox in mailboxes if mailbox.durable]
+    references = len(mailboxes)
+    residence = state.residence
+    first = state.next_id
+    state.next_id = first + len(frames)
+    now = turn.now
+    entries: list[Entry] = []
+    delayed: list[tuple[Entry, int]] = []
+    kept_ids: list[int] = []
+    kept_heads: list[Head] = []
+    kept_frames: list[bytes] = []
+    for number, (head, frame) in enumerate(zip(heads, frames, strict=True), first):
+        size = len(frame)
+        residence.used += size
+        keep = (head.mode == PERSISTENT and bool(durable)) or residence.exhausted
+        entry = Entry(number, head.priority, head.expiration, size, references, keep, frame)
+        if keep:
+            kept_ids.append(number)
+            kept_heads.append(head)
+            kept_frames.append(frame)
+        if head.delivery_time > now:
+            delayed.append((entry, head.delivery_time))
+        else:
+            entries.append(entry)
+    if kept_ids:
+        turn.records.append(MessagesStored(place.id, durable, kept_ids, kept_heads, kept_frames))
+    for mailbox in mailboxes:
+        for entry, delivery_time in delayed:
+            mailbox.put_delayed(entry, delivery_time)
+        if entries:
+            mailbox.put(entries, turn)
+    if residence.exhausted:
+        residence.shrink(entries)
+        residence.shrink(entry for entry, _ in delayed)
+    return bool(kept_ids)

@@ -1,0 +1,144 @@
+"""Everything the core knows, in one place; the chapters beside this file change it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from rmimom.core.agenda import Agenda
+from rmimom.core.consumer import Consumer
+from rmimom.core.mailbox import Mailbox
+from rmimom.core.place import Place, QueuePlace, TopicPlace
+from rmimom.core.producers import Producers
+from rmimom.core.residence import DEFAULT_RESIDENT_BYTES, Residence
+from rmimom.core.subscription import Subscription
+from rmimom.core.turn import Turn
+from rmimom.destination import SYSTEM_PREFIX, Destination, Queue, Topic
+from rmimom.effects import DestinationAdded
+from rmimom.errors import IllegalStateError, InvalidDestinationError
+from rmimom.records import DestinationCreated, UserPut
+
+SERVER = "server"
+"""The connection in whose name the server itself and its administrators act; it is always connected."""
+
+
+class Rules(msgspec.Struct, frozen=True):
+    """The settings of the core.
+
+    `auto_create`: destinations come to be at first use.  `max_message_size`: bytes of one frame.
+    `resident_bytes`: budget for frames in memory.  `recovery_grace`: milliseconds that messages in doubt wait for
+    their consumers after a restart.  `producer_memory`: milliseconds for which a silent producer's numbers are kept.
+    """
+
+    auto_create: bool = True
+    max_message_size: int = 100 * 1024 * 1024
+    resident_bytes: int = DEFAULT_RESIDENT_BYTES
+    recovery_grace: int = 1000
+    producer_memory: int = 24 * 3600 * 1000
+
+
+class OpenConsumer(msgspec.Struct):
+    """A consumer and where it belongs; `subscription` is None on a queue."""
+
+    consumer: Consumer
+    mailbox: Mailbox
+    place: Place
+    subscription: Subscription | None
+
+
+class Client:
+    """A connected client: who it is, and its consumers by number."""
+
+    __slots__ = ("client_id", "connection", "consumers", "user")
+
+    def __init__(self, connection: str, user: str, client_id: str) -> None:
+        self.connection = connection
+        self.user = user
+        self.client_id = client_id
+        self.consumers: dict[int, OpenConsumer] = {}
+
+    @property
+    def owner(self) -> str:
+        """In whose name durable subscriptions are made: the client id, or the user where there is none."""
+        return self.client_id or self.user
+
+
+class State:
+    """The state of the core; durable parts of it are what the records describe."""
+
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
+        self.next_id = 1
+        self.residence = Residence(rules.resident_bytes)
+        self.agenda: Agenda[Mailbox] = Agenda()
+        self.places: dict[Destination, Place] = {}
+        self.places_by_id: dict[int, Place] = {}
+        self.subscriptions: dict[tuple[str, str], Subscription] = {}  # durable ones, by owner and name
+        self.producers = Producers(rules.producer_memory)
+        self.users: dict[str, UserPut] = {}
+        self.clients: dict[str, Client] = {SERVER: Client(SERVER, SERVER, "")}
+        self.doubt_ends = 0
+        self.messages_in = 0
+        self.messages_out = 0
+
+    def take_id(self) -> int:
+        """The next id of the one sequence for destinations, subscriptions and messages."""
+        taken = self.next_id
+        self.next_id = taken + 1
+        return taken
+
+    def client(self, connection: str) -> Client:
+        """The client of a connection; IllegalStateError if it is not connected."""
+        found = self.clients.get(connection)
+        if found is None:
+            raise IllegalStateError("this connection is closed; connect again", connection=connection)
+        return found
+
+    def mailbox(self, mailbox_id: int, durable: bool) -> Mailbox:
+        """A new, empty mailbox."""
+        return Mailbox(mailbox_id, durable, self.residence, self.agenda)
+
+    def add_place(self, place_id: int, destination: Destination, created: int) -> Place:
+        """Make a destination known."""
+        place: Place
+        if isinstance(destination, Queue):
+            place = QueuePlace(place_id, destination, created, self.mailbox(place_id, durable=True))
+        else:
+            assert isinstance(destination, Topic)
+            place = TopicPlace(place_id, destination, created)
+        self.places[destination] = place
+        self.places_by_id[place_id] = place
+        return place
+
+    def create(self, destination: Destination, connection: str, turn: Turn) -> Place:
+        """Create a destination that does not exist; raises InvalidDestinationError if its name is not allowed."""
+        destination.checked()
+        if destination.name.startswith(SYSTEM_PREFIX) and connection != SERVER:
+            raise InvalidDestinationError(
+                f"names that start with {SYSTEM_PREFIX!r} belong to the server; choose another name than "
+                f"{destination.name!r}",
+                destination=str(destination),
+            )
+        place = self.add_place(self.take_id(), destination, turn.now)
+        turn.records.append(DestinationCreated(place.id, destination.kind, destination.name, turn.now))
+        turn.effects.append(DestinationAdded(destination))
+        return place
+
+    def find(self, destination: Destination) -> Place:
+        """The place of a destination; InvalidDestinationError if it does not exist."""
+        place = self.places.get(destination)
+        if place is None:
+            raise InvalidDestinationError(
+                f"there is no {destination.kind} named {destination.name!r}; "
+                f"create it with: rmimom-admin create {destination.kind} {destination.name}",
+                destination=str(destination),
+            )
+        return place
+
+    def find_or_create(self, destination: Destination, connection: str, turn: Turn) -> Place:
+        """The place of a destination, made at its first use if the rules allow it."""
+        place = self.places.get(destination)
+        if place is not None:
+            return place
+        if self.rules.auto_create:
+            return self.create(destination, connection, turn)
+        return self.find(destination)

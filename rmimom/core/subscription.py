@@ -1,0 +1,50 @@
+"""A subscription: what a topic sends to."""
+
+from __future__ import annotations
+
+from rmimom.core.mailbox import Mailbox
+
+
+class Subscription:
+    """A subscription of a topic (§8.3): unshared, so it has at most one active consumer.
+
+    A durable one is identified by its owner (the client id, or the user where none was given) and its name, and
+    outlives its consumer; `callback` is the URI of a bare IClientRMI object, or empty.  One without a name lives as
+    long as its consumer.
+    """
+
+    __slots__ = ("callback", "connection", "created", "id", "mailbox", "name", "no_local", "owner", "selector", "topic")
+
+    def __init__(
+        self,
+        subscription_id: int,
+        topic: int,
+        mailbox: Mailbox,
+        *,
+        owner: str = "",
+        name: str = "",
+        selector: str = "",
+        no_local: bool = False,
+        callback: str = "",
+        created: int = 0,
+    ) -> None:
+        self.id = subscription_id
+        self.topic = topic
+        self.mailbox = mailbox
+        self.owner = owner
+        self.name = name
+        self.selector = selector
+        self.no_local = no_local
+        self.callback = callback
+        self.created = created
+        self.connection = ""  # of the active consumer
+
+    @property
+    def durable(self) -> bool:
+        """Whether it outlives its consumer."""
+        return bool(self.name)
+
+    @property
+    def active(self) -> bool:
+        """Whether a consumer is connected."""
+        return bool(self.mailbox.consumers)

@@ -1,0 +1,66 @@
+"""What one command brings about, while it is being decided.
+
+The nouns of the core write into the turn what must survive and what may be told; the broker makes the outcome
+of it.  Removals and returns are gathered for each mailbox, so that a thousand acknowledgements make one record.
+"""
+
+from __future__ import annotations
+
+from rmimom.effects import Deliver, Delivery, Effect, Outcome, Reply
+from rmimom.records import MailboxAdvanced, MessagesDropped, MessagesRemoved, MessagesReturned, Record
+
+
+class Turn:
+    """The records and effects of one command; `now` is in milliseconds since 1970 UTC."""
+
+    __slots__ = ("_advanced", "_deliveries", "_removed", "_returned", "dropped", "effects", "now", "records")
+
+    def __init__(self, now: int) -> None:
+        self.now = now
+        self.records: list[Record] = []
+        self.effects: list[Effect] = []
+        self.dropped: list[int] = []
+        self._removed: dict[int, list[int]] = {}
+        self._returned: dict[int, list[int]] = {}
+        self._advanced: dict[int, int] = {}
+        self._deliveries: dict[str, dict[int, Delivery]] = {}
+
+    def removed(self, mailbox: int, ids: list[int]) -> None:
+        """These messages leave the mailbox for good."""
+        gathered = self._removed.get(mailbox)
+        if gathered is None:
+            self._removed[mailbox] = ids
+        else:
+            gathered.extend(ids)
+
+    def returned(self, mailbox: int, ids: list[int]) -> None:
+        """These messages came back to the mailbox."""
+        self._returned.setdefault(mailbox, []).extend(ids)
+
+    def advanced(self, mailbox: int, delivered_up_to: int) -> None:
+        """The mailbox handed out messages up to this id."""
+        self._advanced[mailbox] = delivered_up_to
+
+    def deliveries_to(self, connection: str) -> dict[int, Delivery]:
+        """What goes to this connection, by tag, in order."""
+        found = self._deliveries.get(connection)
+        if found is None:
+            found = self._deliveries[connection] = {}
+        return found
+
+    def outcome(self, reply: Reply) -> Outcome:
+        """Close the turn."""
+        records = self.records
+        for mailbox, ids in self._returned.items():
+            records.append(MessagesReturned(mailbox, ids))
+        for mailbox, last in self._advanced.items():
+            records.append(MailboxAdvanced(mailbox, last))
+        for mailbox, ids in self._removed.items():
+            records.append(MessagesRemoved(mailbox, ids))
+        if self.dropped:
+            records.append(MessagesDropped(self.dropped))
+        effects = self.effects
+        for connection, deliveries in self._deliveries.items():
+            if deliveries:
+                effects.append(Deliver(connection, list(deliveries.values())))
+        return Outcome(reply, records, effects)

@@ -1,0 +1,65 @@
+"""The state of a store as recovery reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from rmimom.records import DestinationCreated, ProducerAdvanced, SubscriptionCreated, UserPut
+
+
+class Position(msgspec.Struct, frozen=True, order=True):
+    """Where a store stands in the log: the last batch it holds, and the first id not used yet."""
+
+    epoch: int = 0
+    sequence: int = 0
+    next_id: int = 1
+
+
+class MessageRow(NamedTuple):
+    """What recovery needs of one stored message; the frame stays on disk.
+
+    `size` is the length of the frame in bytes; times are milliseconds since 1970 UTC, 0 for none.
+    """
+
+    id: int
+    destination: int
+    priority: int
+    expiration: int
+    delivery_time: int
+    size: int
+
+
+class DeliveryRow(NamedTuple):
+    """A message waits in a mailbox; it was returned `returns` times."""
+
+    mailbox: int
+    message: int
+    returns: int
+
+
+class Snapshot(Protocol):
+    """The state of a store as of the call to `load`; each iterator may be read once, before the next append.
+
+    Order: destinations and subscriptions by id, messages by id, deliveries by mailbox and then message.
+    """
+
+    position: Position
+
+    def destinations(self) -> Iterator[DestinationCreated]: ...
+
+    def subscriptions(self) -> Iterator[SubscriptionCreated]: ...
+
+    def producers(self) -> Iterator[ProducerAdvanced]: ...
+
+    def users(self) -> Iterator[UserPut]: ...
+
+    def delivered_up_to(self) -> Mapping[int, int]:
+        """For each mailbox the last id that may have been delivered (MailboxAdvanced); absent means 0."""
+        ...
+
+    def messages(self) -> Iterator[MessageRow]: ...
+
+    def deliveries(self) -> Iterator[DeliveryRow]: ...
