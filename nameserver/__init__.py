@@ -1,1 +1,1 @@
-"""The name server rmimom-ns: Pyro5's own, with durable storage; imported as rmimom.nameserver."""
+"""The name server `rmimom-ns`: Pyro5's own service, with names kept on disk.  Imported as rmimom.nameserver."""
