@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
 from rmimom.destination import Destination
 from rmimom.errors import JMSError
+from rmimom.frame import Delivered
 from rmimom.records import Record
+
+
+NOT_LOADED: Final = msgspec.Raw(b"")
+"""Stands for a frame that rests in the store."""
 
 
 class Accepted(msgspec.Struct, frozen=True):
@@ -23,24 +28,14 @@ class Refused(msgspec.Struct, frozen=True):
     error: JMSError
 
 
-class Delivery(msgspec.Struct, frozen=True):
-    """One message for consumers of one connection.
+class Deliver(msgspec.Struct, frozen=True):
+    """Messages for one connection, in order.
 
-    `frame` is None when the bytes rest in the store and must be fetched before they are told.
-    `counts` is JMSXDeliveryCount, one for each of `consumers`.
+    An empty frame (`NOT_LOADED`) means that the bytes rest in the store and must be fetched before they are told.
     """
 
-    tag: int
-    consumers: list[int]
-    counts: list[int]
-    frame: bytes | None
-
-
-class Deliver(msgspec.Struct, frozen=True):
-    """Messages for one connection, in order."""
-
     connection: str
-    deliveries: list[Delivery]
+    deliveries: list[Delivered]
 
 
 class ConsumerClosed(msgspec.Struct, frozen=True):

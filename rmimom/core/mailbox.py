@@ -22,13 +22,16 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import heappop, heappush
 
+from msgspec import Raw
+
 from rmimom.core.agenda import Agenda
 from rmimom.core.consumer import Consumer
 from rmimom.core.entry import Entry
 from rmimom.core.ready import ReadyList
 from rmimom.core.residence import Residence
 from rmimom.core.turn import Turn
-from rmimom.effects import Delivery
+from rmimom.effects import NOT_LOADED
+from rmimom.frame import Delivered
 
 _GHOSTS_TOLERATED = 1000
 
@@ -173,7 +176,8 @@ class Mailbox:
             deliveries = turn.deliveries_to(consumer.connection)
             delivery = deliveries.get(entry_id)
             if delivery is None:
-                deliveries[entry_id] = Delivery(entry_id, [consumer.number], [count], entry.frame)
+                frame = Raw(entry.frame) if entry.frame is not None else NOT_LOADED
+                deliveries[entry_id] = Delivered(entry_id, [consumer.number], [count], frame)
             else:
                 delivery.consumers.append(consumer.number)
                 delivery.counts.append(count)

@@ -6,7 +6,8 @@ of it.  Removals and returns are gathered for each mailbox, so that a thousand a
 
 from __future__ import annotations
 
-from rmimom.effects import Deliver, Delivery, Effect, Outcome, Reply
+from rmimom.effects import Deliver, Effect, Outcome, Reply
+from rmimom.frame import Delivered
 from rmimom.records import MailboxAdvanced, MessagesDropped, MessagesRemoved, MessagesReturned, Record
 
 
@@ -23,7 +24,7 @@ class Turn:
         self._removed: dict[int, list[int]] = {}
         self._returned: dict[int, list[int]] = {}
         self._advanced: dict[int, int] = {}
-        self._deliveries: dict[str, dict[int, Delivery]] = {}
+        self._deliveries: dict[str, dict[int, Delivered]] = {}
 
     def removed(self, mailbox: int, ids: list[int]) -> None:
         """These messages leave the mailbox for good."""
@@ -41,7 +42,7 @@ class Turn:
         """The mailbox handed out messages up to this id."""
         self._advanced[mailbox] = delivered_up_to
 
-    def deliveries_to(self, connection: str) -> dict[int, Delivery]:
+    def deliveries_to(self, connection: str) -> dict[int, Delivered]:
         """What goes to this connection, by tag, in order."""
         found = self._deliveries.get(connection)
         if found is None:

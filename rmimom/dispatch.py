@@ -1,0 +1,77 @@
+"""Dispatch: effects find the connection that they are meant for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
+
+from msgspec import Raw
+
+from rmimom.effects import ConsumerClosed, Deliver, DestinationAdded, DestinationRemoved, Effect
+from rmimom.errors import JMSError
+from rmimom.frame import Delivered
+
+
+class Sink(Protocol):
+    """Where a connection takes what the server tells it.  Neither method may wait or raise."""
+
+    def deliver(self, deliveries: list[Delivered]) -> None:
+        """Take messages, in order; the list belongs to the sink from now on."""
+        ...
+
+    def consumer_closed(self, consumer: int, error: JMSError) -> None:
+        """The server closed a consumer by itself."""
+        ...
+
+
+class Dispatch:
+    """Hands effects on, once the engine says that their records are safe."""
+
+    def __init__(self) -> None:
+        self._sinks: dict[str, Sink] = {}
+        self._watchers: list[Callable[[DestinationAdded | DestinationRemoved], None]] = []
+        self.delivered = 0
+
+    def attach(self, connection: str, sink: Sink) -> None:
+        """From now on `sink` takes what is meant for the connection."""
+        self._sinks[connection] = sink
+
+    def detach(self, connection: str) -> None:
+        """What is meant for the connection goes nowhere from now on; harmless if it was not attached."""
+        self._sinks.pop(connection, None)
+
+    def watch_destinations(self, watcher: Callable[[DestinationAdded | DestinationRemoved], None]) -> None:
+        """Tell `watcher` of every destination that comes or goes."""
+        self._watchers.append(watcher)
+
+    def release(self, effects: Iterable[Effect], frames: Mapping[int, bytes]) -> None:
+        """Tell the effects; `frames` are those that had to be fetched from the store.
+
+        A message that is not in the store any more was removed after it was handed out: it is passed over.
+        """
+        for effect in effects:
+            if isinstance(effect, Deliver):
+                sink = self._sinks.get(effect.connection)
+                if sink is not None:
+                    deliveries = effect.deliveries
+                    if frames:
+                        deliveries = [found for found in deliveries if _load(found, frames)]
+                    self.delivered += len(deliveries)
+                    sink.deliver(deliveries)
+            elif isinstance(effect, ConsumerClosed):
+                sink = self._sinks.get(effect.connection)
+                if sink is not None:
+                    sink.consumer_closed(effect.consumer, effect.error)
+            else:
+                for watcher in self._watchers:
+                    watcher(effect)
+
+
+def _load(delivered: Delivered, frames: Mapping[int, bytes]) -> bool:
+    """Complete a delivery whose frame rested in the store; False if it is gone."""
+    if not len(delivered.frame):
+        frame = frames.get(delivered.tag)
+        if frame is None:
+            return False
+        delivered.frame = Raw(frame)
+    return True

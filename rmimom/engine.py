@@ -1,0 +1,375 @@
+"""The engine: commands become outcomes, records become safe, then effects are told.
+
+    submit ─► broker.handle ─► open batch ─► store thread ─► dispatch
+                                   ▲   └────► replicas ──┘
+                                   └── collects while the batch before is committed
+
+Rule 1: records before effects.  Replies and effects of a batch are released when its records are on disk and on every
+        replica, never before, and in the order in which they were decided.
+Rule 2: one commit at a time.  What comes meanwhile goes into the next batch, so that the batches grow with the load.
+Rule 3: a full disk stops nothing that is decided already: the batch is tried again until there is room, and sends are
+        refused meanwhile.  Any other failure of a commit is the end of serving, because memory is ahead of the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import msgspec
+
+from rmimom.clock import Clock
+from rmimom.cluster.role import Epoch
+from rmimom.commands import Command, Send, Tick
+from rmimom.core.broker import Broker
+from rmimom.dispatch import Dispatch
+from rmimom.effects import Deliver, Effect, Outcome, Refused, Reply
+from rmimom.errors import JMSError, StoreError, StoreFullError
+from rmimom.records import Batch, Record
+from rmimom.snapshot import Position
+from rmimom.store.base import Store
+from rmimom.store.thread import StoreThread
+
+log = logging.getLogger(__name__)
+
+RETRY_WHEN_FULL = 0.25
+"""Seconds between attempts to commit a batch for which the disk had no room."""
+TICK = 0.05
+"""Seconds between looks at the clock for delays, expirations and the end of doubt."""
+UPKEEP = 1.0
+"""Seconds between pieces of upkeep of the store."""
+
+
+class Replica(Protocol):
+    """Another copy of the log.  The engine releases nothing of a batch before every replica has it."""
+
+    async def ship(self, batch: Batch) -> None:
+        """Return when the batch is on the replica's disk.  An exception ends the serving, as a failed commit does."""
+        ...
+
+
+class EngineStatistics(msgspec.Struct, frozen=True):
+    """A reading of the engine's counters; `committing` tells whether a batch is on its way to the disk."""
+
+    commands: int
+    batches: int
+    records: int
+    delivered: int
+    committing: bool
+    full: bool
+
+
+class _OpenBatch:
+    """What was decided since the last batch went to the store."""
+
+    __slots__ = ("effects", "missing", "records", "replies")
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.effects: list[Effect] = []
+        self.missing: list[int] = []
+        self.replies: list[tuple[asyncio.Future[object], Reply]] = []
+
+    def add(self, future: asyncio.Future[object] | None, outcome: Outcome) -> None:
+        if outcome.records:
+            self.records += outcome.records
+        for effect in outcome.effects:
+            self.effects.append(effect)
+            if isinstance(effect, Deliver):
+                for delivered in effect.deliveries:
+                    if not len(delivered.frame):
+                        self.missing.append(delivered.tag)
+        if future is not None:
+            self.replies.append((future, outcome.reply))
+
+    @property
+    def empty(self) -> bool:
+        return not (self.replies or self.effects or self.records)
+
+
+class Engine:
+    """Runs one broker on one store; see the module's text for the rules.
+
+    `free_bytes` tells how much room the disk has; below `reserve` bytes sends are refused, so that acknowledgements,
+    which make room, still find some.  `on_failure` is called once if serving has to end.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        store: Store,
+        clock: Clock,
+        *,
+        epoch: Epoch | None = None,
+        replicas: Sequence[Replica] = (),
+        free_bytes: Callable[[], int] | None = None,
+        reserve: int = 0,
+        on_failure: Callable[[BaseException], None] | None = None,
+    ) -> None:
+        self.broker = broker
+        self.dispatch = Dispatch()
+        self._store = store
+        self._clock = clock
+        self._epoch = epoch
+        self._replicas = list(replicas)
+        self._free_bytes = free_bytes
+        self._reserve = reserve
+        self._on_failure = on_failure
+        self._position = Position()
+        self._open = _OpenBatch()
+        self._committing = False
+        self._flush_asked = False
+        self._full = False
+        self._failure: BaseException | None = None
+        self._commands = 0
+        self._batches = 0
+        self._records = 0
+        self._timers: list[asyncio.TimerHandle] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._stopped = False
+
+    async def start(self) -> None:
+        """Open the store and recover.  Raises what `Store.open` and `Store.load` raise."""
+        self._loop = asyncio.get_running_loop()
+        self._thread = StoreThread()
+        try:
+            await self._thread.run(self._store.open)
+            snapshot = await self._thread.run(self._store.load)
+            self._position = snapshot.position
+            tidied = await self._thread.run(lambda: self.broker.recover(snapshot, self._clock.now()))
+        except BaseException:
+            await self._thread.run(self._store.close)
+            await self._thread.stop()
+            raise
+        if tidied:
+            self._open.records += tidied
+            self._flush()
+        self._timers = [
+            self._loop.call_later(TICK, self._tick),
+            self._loop.call_later(UPKEEP, self._upkeep),
+        ]
+
+    def submit(self, command: Command) -> asyncio.Future[object]:
+        """Decide a command now; the future has the answer once everything that belongs to it is safe.
+
+        The future's result is what the command's description promises; it raises the JMSError of a refusal.
+        """
+        future: asyncio.Future[object] = self._loop.create_future()
+        if self._failure is not None:
+            future.set_exception(_ended(self._failure))
+            return future
+        if self._full and isinstance(command, Send):
+            future.set_exception(
+                StoreFullError("the server's disk is full; nothing was stored, send again when there is room")
+            )
+            return future
+        self._decide(command, future)
+        return future
+
+    def tell(self, command: Command) -> None:
+        """Decide a command whose answer nobody waits for."""
+        if self._failure is None:
+            self._decide(command, None)
+
+    def _decide(self, command: Command, future: asyncio.Future[object] | None) -> None:
+        self._commands += 1
+        try:
+            outcome = self.broker.handle(command, self._clock.now())
+        except Exception as error:  # a fault of ours: memory may be half changed, so it must not be served
+            if future is not None:
+                future.set_exception(_ended(error))
+            self._fail(error)
+            return
+        self._open.add(future, outcome)
+        if not self._flush_asked and not self._committing:
+            # Not at once: everything that this round of the loop brings goes into the same batch.
+            self._flush_asked = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_asked = False
+        if self._committing or self._open.empty or self._failure is not None:
+            return
+        batch, self._open = self._open, _OpenBatch()
+        if not batch.records and not batch.missing:
+            self._release(batch, {})
+            return
+        self._committing = True
+        self._idle.clear()
+        log_batch: Batch | None = None
+        if batch.records:
+            self._position = Position(
+                self._epoch.number if self._epoch else 0, self._position.sequence + 1, self.broker.next_id
+            )
+            log_batch = Batch(self._position.epoch, self._position.sequence, self._position.next_id, batch.records)
+        self._start_commit(batch, log_batch)
+
+    def _start_commit(self, batch: _OpenBatch, log_batch: Batch | None) -> None:
+        if self._replicas and log_batch is not None:
+            task = self._loop.create_task(self._commit_everywhere(batch, log_batch))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            return
+        committed = self._thread.run(lambda: self._commit(log_batch, batch.missing))
+        committed.add_done_callback(lambda done: self._committed(batch, log_batch, done))
+
+    def _commit(self, log_batch: Batch | None, missing: list[int]) -> dict[int, bytes]:
+        """On the store thread: make the records safe, then fetch the frames that are to be told."""
+        if log_batch is not None:
+            self._store.append(log_batch)
+        return self._store.frames(missing) if missing else {}
+
+    async def _commit_everywhere(self, batch: _OpenBatch, log_batch: Batch) -> None:
+        committed = self._thread.run(lambda: self._commit(log_batch, batch.missing))
+        outcomes = await asyncio.gather(
+            committed, *(replica.ship(log_batch) for replica in self._replicas), return_exceptions=True
+        )
+        for error in outcomes[1:]:
+            if isinstance(error, BaseException):
+                self._abandon(batch, error)
+                return
+        self._committed(batch, log_batch, committed)
+
+    def _committed(self, batch: _OpenBatch, log_batch: Batch | None, done: asyncio.Future[dict[int, bytes]]) -> None:
+        error = done.exception()
+        if isinstance(error, StoreFullError):
+            if not self._full:
+                log.error("%s: sends are refused until there is room", error)
+            self._full = True
+            self._loop.call_later(RETRY_WHEN_FULL, self._retry, batch, log_batch)
+            return
+        if error is not None:
+            self._abandon(batch, error)
+            return
+        self._check_room()
+        self._committing = False
+        if log_batch is not None:
+            self._batches += 1
+            self._records += len(log_batch.records)
+        self._release(batch, done.result())
+        if self._open.empty:
+            self._idle.set()
+        else:
+            self._flush()
+
+    def _retry(self, batch: _OpenBatch, log_batch: Batch | None) -> None:
+        committed = self._thread.run(lambda: self._commit(log_batch, batch.missing))
+        committed.add_done_callback(lambda done: self._committed(batch, log_batch, done))
+
+    def _release(self, batch: _OpenBatch, frames: dict[int, bytes]) -> None:
+        for future, reply in batch.replies:
+            if future.done():
+                continue
+            if isinstance(reply, Refused):
+                future.set_exception(reply.error)
+            else:
+                future.set_result(reply.value)
+        if batch.effects:
+            self.dispatch.release(batch.effects, frames)
+
+    def _abandon(self, batch: _OpenBatch, error: BaseException) -> None:
+        """The batch did not get safe: nothing of it may be told as done."""
+        for future, _ in batch.replies:
+            _raise_in(future, _ended(error))
+        self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        if self._failure is not None:
+            return
+        self._failure = error
+        log.critical("the server cannot go on: %s", error, exc_info=error)
+        for future, _ in self._open.replies:
+            _raise_in(future, _ended(error))
+        self._open = _OpenBatch()
+        self._idle.set()
+        if self._on_failure is not None:
+            self._on_failure(error)
+
+    def _check_room(self) -> None:
+        """Refuse sends while the disk has less room than the reserve, and take them again when it has more."""
+        short = self._free_bytes is not None and self._free_bytes() < self._reserve
+        if short != self._full:
+            self._full = short
+            if short:
+                log.error("less than %d bytes are free on disk: sends are refused until there is room", self._reserve)
+            else:
+                log.warning("there is room on disk again: sends are accepted")
+
+    def _tick(self) -> None:
+        due = self.broker.next_due
+        if due is not None and due <= self._clock.now():
+            self.tell(Tick())
+        self._timers[0] = self._loop.call_later(TICK, self._tick)
+
+    def _upkeep(self) -> None:
+        self._timers[1] = self._loop.call_later(UPKEEP, self._upkeep)
+        if self._failure is None:
+            if not self._committing:
+                self._check_room()
+            self.tell(Tick())
+            self._maintain()
+
+    def _maintain(self) -> None:
+        done = self._thread.run(self._store.maintain)
+        done.add_done_callback(self._maintained)
+
+    def _maintained(self, done: asyncio.Future[bool]) -> None:
+        error = done.exception()
+        if error is None:
+            if done.result() and not self._committing and not self._stopped:
+                self._maintain()
+        elif isinstance(error, StoreFullError):
+            log.warning("upkeep of the store waits for room on disk: %s", error)
+        else:
+            self._fail(error)
+
+    async def run_on_store(self, function: Callable[[Store], object]) -> object:
+        """Run a reading function of the store on its thread, between commits."""
+        return await self._thread.run(lambda: function(self._store))
+
+    async def stop(self) -> None:
+        """Commit and release what was decided, then close the store.  Twice is harmless."""
+        if self._stopped:
+            return
+        for timer in self._timers:
+            timer.cancel()
+        self._flush()
+        if self._failure is None:
+            await self._idle.wait()
+        self._stopped = True
+        await self._thread.run(self._store.close)
+        await self._thread.stop()
+
+    @property
+    def position(self) -> Position:
+        """The last batch that was begun, and the first free id."""
+        return self._position
+
+    @property
+    def failure(self) -> BaseException | None:
+        """Why serving ended, or None."""
+        return self._failure
+
+    def statistics(self) -> EngineStatistics:
+        """A reading of the counters."""
+        return EngineStatistics(
+            commands=self._commands,
+            batches=self._batches,
+            records=self._records,
+            delivered=self.dispatch.delivered,
+            committing=self._committing,
+            full=self._full,
+        )
+
+
+def _ended(error: BaseException) -> JMSError:
+    return StoreError(f"the server cannot go on and is stopping: {error}; the outcome of this call is unknown")
+
+
+def _raise_in(future: asyncio.Future[object], error: BaseException) -> None:
+    if not future.done():
+        future.set_exception(error)
