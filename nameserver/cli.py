@@ -61,9 +61,9 @@ def main(
     except JMSError as error:
         raise click.ClickException(error.text) from error
     with server:
-        _announce(server)
         if ready_file is not None:
             _write_ready_file(ready_file, server)
+        _announce(server)
         # A wait without end could not be broken by a signal on every system, and would not see the server fail.
         while not stop.wait(0.5) and server.running:
             pass

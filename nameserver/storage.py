@@ -111,7 +111,8 @@ class DurableStorage(MemoryStorage):  # type: ignore[misc]  # Pyro5 has no types
         """Remove several names at once, all or none of them; unknown ones are passed over."""
         known = [name for name in items if name in self]
         self._write([statement for name in known for statement in _removal(name)])
-        super().remove_items(known)
+        for name in known:
+            super().__delitem__(name)
 
     def clear(self) -> None:
         """Remove every name."""
