@@ -1,0 +1,445 @@
+"""The message that applications see: JMS headers, properties and a body (Jakarta Messaging 3.1 §3).
+
+A message that was received keeps the frame it came in and reads headers, properties and body from it when they are
+first asked for: an application that looks only at the body never pays for the rest.  It works so: the attributes are
+slots, a received message leaves them empty, and Python calls `__getattr__` for an empty slot and never again once it
+is filled.
+
+Who sets what is table 3-1 of the specification: `correlation_id`, `reply_to` and `type` are the sender's;
+`destination`, `delivery_mode`, `message_id`, `timestamp`, `expiration`, `delivery_time` and `priority` are set by the
+send method; `redelivered` and `delivery_count` by the provider.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+
+import msgspec
+
+from rmimom import frame as wire
+from rmimom.body import decode_body, encode_body, infer_kind
+from rmimom.destination import Destination, parse_destination
+from rmimom.errors import IllegalStateError, MessageFormatError
+from rmimom.values import Float, MapValue, PropertyValue, decode_properties, encode_properties
+
+MAX_TIME: Final = 2**53
+"""The latest time a header can hold, in milliseconds since 1970: exact in every JSON reader."""
+
+
+class Acknowledger(Protocol):
+    """Who carries out `Message.acknowledge` for a received message."""
+
+    def acknowledge(self, message: Message) -> None:
+        """Acknowledge the message as the session's mode asks; returns when the server has it on disk."""
+        ...
+
+
+class Message:
+    """A message to send, or one that was received.
+
+    `body` is a str, bytes, dict, list or None, or other plain data; `kind` tells how it travels: "text", "bytes",
+    "map", "stream", "object" or "none".  A kind that is not given follows from the body: a dict of simple values is a
+    map, a list of simple values a stream, and any other nesting of plain data an object.
+
+    `properties` maps names to bool, int, float, str, None and the types of `rmimom.values`.
+    Times are milliseconds since 1970 UTC, 0 for none; `time_to_live` is in seconds and only a wish of a message not
+    sent yet.
+    """
+
+    __slots__ = (
+        "_acknowledger",
+        "_kind",
+        "_source",
+        "_tag",
+        "body",
+        "correlation_id",
+        "delivery_count",
+        "delivery_mode",
+        "delivery_time",
+        "destination",
+        "expiration",
+        "message_id",
+        "priority",
+        "properties",
+        "reply_to",
+        "time_to_live",
+        "timestamp",
+        "type",
+    )
+
+    if TYPE_CHECKING:
+        _acknowledger: Acknowledger | None
+        _kind: str | None
+        _source: msgspec.Raw | bytes | wire.Frame | None
+        _tag: int
+        body: object
+        correlation_id: str | None
+        delivery_count: int
+        delivery_mode: int
+        delivery_time: int
+        destination: Destination | None
+        expiration: int
+        message_id: str | None
+        priority: int
+        properties: Mapping[str, PropertyValue]
+        reply_to: Destination | None
+        time_to_live: float
+        timestamp: int
+        type: str | None
+
+    def __init__(
+        self,
+        body: object = None,
+        *,
+        kind: str | None = None,
+        properties: Mapping[str, PropertyValue] | None = None,
+        correlation_id: str | None = None,
+        reply_to: Destination | str | None = None,
+        type: str | None = None,
+    ) -> None:
+        """A message to send; raises MessageFormatError for a kind that does not exist."""
+        if kind is not None and kind not in wire.KIND_NAMES:
+            raise MessageFormatError(f"{kind!r} is no kind of message; the kinds are {', '.join(wire.KIND_NAMES)}")
+        self._acknowledger = None
+        self._source = None
+        self._tag = 0
+        self._kind = kind
+        self.body = body
+        self.properties = {} if properties is None else dict(properties)
+        self.correlation_id = correlation_id
+        self.reply_to = parse_destination(reply_to) if isinstance(reply_to, str) else reply_to
+        self.type = type
+        self.destination = None
+        self.delivery_mode = wire.PERSISTENT
+        self.delivery_count = 0
+        self.delivery_time = 0
+        self.expiration = 0
+        self.message_id = None
+        self.priority = wire.DEFAULT_PRIORITY
+        self.time_to_live = 0.0
+        self.timestamp = 0
+
+    @classmethod
+    def from_frame(
+        cls,
+        source: msgspec.Raw | bytes,
+        *,
+        tag: int = 0,
+        delivery_count: int = 1,
+        acknowledger: Acknowledger | None = None,
+    ) -> Message:
+        """A received message.  The frame is read when first asked for something; MessageFormatError is raised then."""
+        message = cls.__new__(cls)
+        message._source = source
+        message._tag = tag
+        message._acknowledger = acknowledger
+        message.delivery_count = delivery_count
+        return message
+
+    def __getattr__(self, name: str) -> object:
+        # Reached only for a slot that is still empty: a received message that was not asked for this before.
+        if name == "body":
+            source = self._frame()
+            self.body = decode_body(source.kind, source.body)
+            return self.body
+        if name == "properties":
+            self.properties = decode_properties(self._frame().properties)
+            return self.properties
+        if name not in _HEADERS:
+            raise AttributeError(f"a message has no attribute {name!r}")
+        self._read_headers()
+        return object.__getattribute__(self, name)
+
+    def _frame(self) -> wire.Frame:
+        source = self._source
+        if type(source) is wire.Frame:
+            return source
+        assert isinstance(source, msgspec.Raw | bytes)
+        found = wire.decode_frame(source)
+        self._source = found  # the batch that the frame came in can be forgotten now
+        return found
+
+    def _read_headers(self) -> None:
+        source = self._frame()
+        if not 0 <= source.kind <= wire.OBJECT:
+            raise MessageFormatError(f"the frame has the kind {source.kind}; allowed are 0 to {wire.OBJECT}")
+        self._kind = wire.KIND_NAMES[source.kind]
+        self.correlation_id = source.correlation_id
+        self.delivery_mode = source.mode
+        self.delivery_time = source.delivery_time
+        self.destination = parse_destination(source.destination)
+        self.expiration = source.expiration
+        self.message_id = source.message_id
+        self.priority = source.priority
+        self.reply_to = parse_destination(source.reply_to) if source.reply_to else None
+        self.time_to_live = 0.0
+        self.timestamp = source.timestamp
+        self.type = source.type
+
+    @property
+    def kind(self) -> str:
+        """How the body travels: "none", "text", "bytes", "map", "stream" or "object" (§3.11)."""
+        if self._kind is not None:
+            return self._kind
+        return wire.KIND_NAMES[infer_kind(self.body)]
+
+    @property
+    def redelivered(self) -> bool:
+        """Whether the message was delivered before; then `delivery_count` is 2 or more (§3.4.7)."""
+        return self.delivery_count > 1
+
+    @property
+    def persistent(self) -> bool:
+        """Whether the message survives a restart of the server (§3.4.2)."""
+        return self.delivery_mode == wire.PERSISTENT
+
+    def acknowledge(self) -> None:
+        """Acknowledge the message, in a session of mode CLIENT_ACKNOWLEDGE with all that the session delivered before.
+
+        Returns when the acknowledgement is on the server's disk; in the other modes, where the session acknowledges by
+        itself, there is nothing to do.  Raises IllegalStateError for a message that was not received, or whose session
+        is closed, and ConnectionFailedError when no server answers in time (§6.2.10).
+        """
+        if self._acknowledger is None:
+            raise IllegalStateError("the message was not received from a consumer, so it cannot be acknowledged")
+        self._acknowledger.acknowledge(self)
+
+    def __repr__(self) -> str:
+        try:
+            body = repr(self.body)
+            shown = body if len(body) <= 60 else body[:57] + "..."
+            parts = [self.kind, shown]
+            if self.destination is not None:
+                parts.append(f"destination={str(self.destination)!r}")
+            if self.message_id:
+                parts.append(f"message_id={self.message_id!r}")
+            parts += [f"{name}={value!r}" for name, plain, value in self._unusual() if value != plain]
+        except MessageFormatError as error:
+            return f"<Message unreadable: {error}>"
+        return f"<Message {' '.join(parts)}>"
+
+    def _unusual(self) -> list[tuple[str, object, object]]:
+        return [
+            ("priority", wire.DEFAULT_PRIORITY, self.priority),
+            ("persistent", True, self.persistent),
+            ("properties", {}, self.properties),
+            ("correlation_id", None, self.correlation_id),
+            ("reply_to", None, str(self.reply_to) if self.reply_to else None),
+            ("type", None, self.type),
+            ("expiration", 0, self.expiration),
+            ("delivery_time", 0, self.delivery_time),
+            ("redelivered", False, self.redelivered),
+        ]
+
+    def to_frame(self, destination: Destination | str, *, message_id: str, now: int, delay: float = 0.0) -> wire.Frame:
+        """The message as a frame for `destination`, with the message's own priority, delivery mode and time to live.
+
+        `now` is the time of sending, milliseconds since 1970; `delay` in seconds is how long nobody may get it.
+        Raises MessageFormatError if the body, a property or a header cannot be sent.
+        """
+        kind, body = encode_body(self.body, self._kind)
+        return make_frame(
+            str(destination),
+            message_id,
+            now,
+            kind,
+            body,
+            properties=encode_properties(self.properties),
+            priority=self.priority,
+            mode=self.delivery_mode,
+            time_to_live=milliseconds(self.time_to_live, "time_to_live"),
+            delay=milliseconds(delay, "delay"),
+            correlation_id=self.correlation_id,
+            reply_to=str(self.reply_to) if self.reply_to is not None else None,
+            type=self.type,
+        )
+
+    def to_dict(self) -> dict[str, object]:
+        """The message as plain data for a Pyro5 program without this library; every value is of a built-in type."""
+        return {
+            "body": self._plain_body(),
+            "kind": self.kind,
+            "properties": {name: _plain(value) for name, value in self.properties.items()},
+            "priority": self.priority,
+            "persistent": self.persistent,
+            "correlation_id": self.correlation_id,
+            "reply_to": str(self.reply_to) if self.reply_to is not None else None,
+            "type": self.type,
+            "message_id": self.message_id,
+            "timestamp": self.timestamp,
+            "expiration": self.expiration,
+            "destination": str(self.destination) if self.destination is not None else None,
+            "redelivered": self.redelivered,
+            "delivery_count": self.delivery_count,
+        }
+
+    def _plain_body(self) -> object:
+        body = self.body
+        if self.kind == "map" and isinstance(body, Mapping):
+            return {name: _plain(value) for name, value in body.items()}
+        if self.kind == "stream" and isinstance(body, list | tuple):
+            return [_plain(value) for value in body]
+        return body
+
+    @classmethod
+    def from_dict(cls, data: object) -> Message:
+        """Read a message that a Pyro5 program without this library made; all entries are optional but `body`.
+
+        `time_to_live` is in seconds, 0 or None for ever.  Entries that the send method sets (`message_id`, `timestamp`
+        and so on) may be there, as in a message that is passed on, and are not looked at.
+        Raises MessageFormatError naming the entry that is wrong, InvalidDestinationError for a bad `reply_to`; body and
+        properties are checked by `to_frame`.
+        """
+        if not isinstance(data, Mapping):
+            raise MessageFormatError(
+                f"a message must be a dict with the entry 'body', but this is a {type(data).__name__}"
+            )
+        if "body" not in data:
+            raise MessageFormatError("the message has no entry 'body'; for a message without body, give None")
+        for name in data:
+            if name not in _PLAIN_ENTRIES:
+                raise MessageFormatError(
+                    f"a message has no entry {name!r}; allowed are {', '.join(_SENDERS_ENTRIES)}", entry=str(name)
+                )
+        message = cls(
+            _received_bytes(data["body"]),
+            kind=_entry(data, "kind", (str,), "a str"),
+            properties=_entry(data, "properties", (dict,), "a dict"),
+            correlation_id=_entry(data, "correlation_id", (str,), "a str"),
+            reply_to=_entry(data, "reply_to", (str,), "a str like queue://NAME"),
+            type=_entry(data, "type", (str,), "a str"),
+        )
+        priority = _entry(data, "priority", (int,), "an int from 0 to 9")
+        if priority is not None:
+            message.priority = check_priority(priority)
+        if _entry(data, "persistent", (bool,), "True or False") is False:
+            message.delivery_mode = wire.NON_PERSISTENT
+        time_to_live = _entry(data, "time_to_live", (int, float), "a number of seconds")
+        if time_to_live is not None:
+            milliseconds(time_to_live, "time_to_live")
+            message.time_to_live = time_to_live
+        return message
+
+
+_HEADERS: Final = frozenset(Message.__slots__) - {"_acknowledger", "_source", "_tag", "delivery_count"}
+_SENDERS_ENTRIES: Final = (
+    "body",
+    "kind",
+    "properties",
+    "priority",
+    "persistent",
+    "time_to_live",
+    "correlation_id",
+    "reply_to",
+    "type",
+)
+_PLAIN_ENTRIES: Final = frozenset(_SENDERS_ENTRIES) | {
+    "message_id",
+    "timestamp",
+    "expiration",
+    "destination",
+    "redelivered",
+    "delivery_count",
+}
+
+
+def make_frame(
+    destination: str,
+    message_id: str,
+    now: int,
+    kind: int,
+    body: bytes,
+    *,
+    properties: bytes = b"{}",
+    priority: int = wire.DEFAULT_PRIORITY,
+    mode: int = wire.PERSISTENT,
+    time_to_live: int = 0,
+    delay: int = 0,
+    correlation_id: str | None = None,
+    reply_to: str | None = None,
+    type: str | None = None,
+) -> wire.Frame:
+    """A frame from its parts.  All times are milliseconds; both they and the priority are checked by the caller."""
+    return wire.Frame(
+        kind,
+        mode,
+        priority,
+        now,
+        now + time_to_live if time_to_live else 0,
+        now + delay if delay else 0,
+        destination,
+        message_id,
+        len(properties),
+        len(body),
+        correlation_id,
+        reply_to,
+        type,
+        properties,
+        body,
+    )
+
+
+def check_priority(priority: object) -> int:
+    """Return the priority if it is an int from 0 to 9, else raise MessageFormatError (§3.4.10)."""
+    if type(priority) is int and 0 <= priority <= 9:
+        return priority
+    raise MessageFormatError(f"the priority is {priority!r}; it must be an int from 0 to 9")
+
+
+def milliseconds(duration: float | timedelta | None, name: str) -> int:
+    """A duration in seconds (or a timedelta) as whole milliseconds, rounded up; None is 0.
+
+    Raises MessageFormatError, naming the setting, for one that is negative, not a number or too long.
+    """
+    if duration is None:
+        return 0
+    try:
+        seconds = duration.total_seconds() if isinstance(duration, timedelta) else float(duration)
+    except (TypeError, ValueError):
+        raise MessageFormatError(f"{name} is {duration!r}; it must be a number of seconds or a timedelta") from None
+    if not 0 <= seconds * 1000 <= MAX_TIME:
+        raise MessageFormatError(f"{name} is {duration!r}; it must be a number of seconds, 0 or more")
+    whole = int(seconds * 1000)
+    return whole if whole == seconds * 1000 else whole + 1
+
+
+_T = TypeVar("_T")
+
+
+def _entry(data: Mapping[Any, Any], name: str, kinds: tuple[type[_T], ...], wanted: str) -> _T | None:
+    value = data.get(name)
+    if value is None:
+        return None
+    if isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool)):
+        return value
+    raise MessageFormatError(
+        f"the message's entry {name!r} is a {type(value).__name__}; it must be {wanted}", entry=name
+    )
+
+
+def _received_bytes(body: object) -> object:
+    """Serpent carries bytes as a small dict unless told otherwise; take that for what it means."""
+    if isinstance(body, dict) and body.keys() == {"data", "encoding"} and body["encoding"] == "base64":
+        import serpent
+
+        try:
+            found: bytes = serpent.tobytes(body)
+        except (TypeError, ValueError) as error:
+            raise MessageFormatError(f"the message's body looks like base64 but is not: {error}") from None
+        return found
+    return body
+
+
+def _plain(value: PropertyValue | MapValue) -> PropertyValue | MapValue:
+    """The value as one of the built-in types, which every serializer knows."""
+    kind = type(value)
+    if isinstance(value, bool) or kind in _BUILT_IN:
+        return value
+    if isinstance(value, int):
+        return int(value)
+    return float(value) if isinstance(value, Float) else str(value)
+
+
+_BUILT_IN: Final = frozenset({int, float, str, bytes, type(None)})
