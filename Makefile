@@ -1,25 +1,26 @@
 # One word per chore.  Each is a few plain commands, so that `make` is never needed: see CONTRIBUTING.md.
-.PHONY: all style types tests bench docs ci clean
+.PHONY: all setup style types tests bench docs ci clean
 
 all: style types tests
 
-.venv/installed: setup.cfg pyproject.toml
+# Sees to the environment .venv, which takes a minute once and nothing afterwards.
+setup:
 	./go dev
 
-style: .venv/installed
+style: setup
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
-types: .venv/installed
+types: setup
 	.venv/bin/mypy
 
-tests: .venv/installed
+tests: setup
 	.venv/bin/python -m pytest -n auto
 
-bench: .venv/installed
+bench: setup
 	.venv/bin/python -m bench
 
-docs: .venv/installed
+docs: setup
 	.venv/bin/python -m pytest -q tests/test_docs.py
 
 ci:

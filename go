@@ -22,7 +22,7 @@ fail() { say "go: $*"; exit 1; }
 
 # Some systems have commands that only say that this Python is not chosen, so each is tried, not just looked up.
 is_new_enough() {
-    "$1" -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' </dev/null >/dev/null 2>&1
+    "$1" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' </dev/null >/dev/null 2>&1
 }
 
 find_python() {
