@@ -1,0 +1,474 @@
+"""One TCP connection of a proxy: handshake, then calls, strictly one after the other.
+
+The connection reads on while a call is under way, to notice when the peer leaves, but serves the next message only
+when the answer is written.  `_held` is the set of reasons (bits) not to go on; when it is empty and bytes wait, the
+connection serves.
+
+    CALL     an awaitable that a method returned is not done yet
+    WRITING  the peer does not take our answers as fast as we write them
+    TURN     many messages came at once, and others shall have their turn in between
+
+Nothing here starts a task or a timer for an ordinary call: a plain result is answered in the same turn, a future by
+its callback.  Time limits are kept by the listener's sweep.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from Pyro5 import config, core
+from Pyro5.errors import ProtocolError as PyroProtocolError
+from Pyro5.errors import PyroError, SerializeError
+
+from rmimom.errors import JMSError
+from rmimom.listeners.rmi import call as call_module
+from rmimom.listeners.rmi.call import Call
+from rmimom.listeners.rmi.peer import Peer
+from rmimom.rmi import exceptions, serializers, wire
+from rmimom.rmi.exposure import Exposure, get_attribute, set_attribute
+from rmimom.rmi.wire import FrameError, FrameReader, FrameTooLargeError, Message
+
+if TYPE_CHECKING:
+    from rmimom.listeners.rmi.listener import RmiListener
+
+log = logging.getLogger(__name__)
+
+CALL: Final = 1
+WRITING: Final = 2
+TURN: Final = 4
+
+_MESSAGES_A_TURN: Final = 16
+"""A peer that sends faster than we answer lets the others have their turn after so many."""
+_READ_AHEAD: Final = 256 * 1024
+"""Bytes of further messages that are taken while one is served; then the peer must wait (TCP holds it back)."""
+_REMEMBERED: Final = 512
+"""Bytes of the longest payload that is remembered, see `_decode`."""
+
+_PLAIN: Final = frozenset({type(None), bool, int, float, str, bytes, list, dict, tuple, set})
+_CONSTANT: Final = frozenset({type(None), bool, int, float, str, bytes})
+
+
+class RmiConnection(asyncio.Protocol):
+    """The server's end of one proxy's connection."""
+
+    __slots__ = (
+        "_ending",
+        "_greeted",
+        "_held",
+        "_listener",
+        "_reader",
+        "_reading_paused",
+        "_refusal",
+        "_remembered",
+        "_remembered_payload",
+        "_transport",
+        "_watched",
+        "peer",
+        "received",
+    )
+
+    def __init__(self, listener: RmiListener) -> None:
+        self._listener = listener
+        self._reader = FrameReader(listener.limits.handshake_bytes)
+        self._held = 0
+        self._greeted = False  # the handshake was accepted
+        self._ending = False  # nothing more is served
+        self._refusal = ""  # why the handshake will be refused, known before it came
+        self._reading_paused = False
+        self._watched = False  # the sweep looks after a message that is not complete
+        self._remembered_payload = b""
+        self._remembered: tuple[int, serializers.Call] | None = None
+        self.received = 0
+        self._transport: asyncio.Transport = cast(asyncio.Transport, None)
+        self.peer: Peer = cast(Peer, None)
+
+    # What asyncio tells.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The peer is there; its handshake is awaited."""
+        self._transport = cast(asyncio.Transport, transport)
+        address = transport.get_extra_info("peername") or ("", 0)
+        self.peer = Peer(self, (str(address[0]), int(address[1])))
+        self._refusal = self._listener.connection_made(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The peer is gone, or we closed."""
+        self._ending = True
+        self._listener.connection_lost(self)
+        self.peer.connection_lost()
+        self._remembered = None
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came."""
+        self.received += len(data)
+        self._reader.feed(data)
+        if not self._held:
+            self._serve_waiting()
+        elif not self._reading_paused and self._reader.buffered > _READ_AHEAD:
+            self._transport.pause_reading()
+            self._reading_paused = True
+
+    def pause_writing(self) -> None:
+        """The peer does not read; answer nothing more until it does."""
+        self._held |= WRITING
+        self._listener.writing_paused(self)
+
+    def resume_writing(self) -> None:
+        """The peer reads again."""
+        self._listener.writing_resumed(self)
+        self._release(WRITING)
+
+    # What the listener asks.
+
+    def shut(self, reason: str) -> None:
+        """Serve nothing more; close when the call under way is answered and everything is sent."""
+        if not self._ending:
+            log.debug("%r is closed: %s", self.peer, reason)
+        self._ending = True
+        if not self._held & CALL:
+            self._finish()
+
+    def _finish(self) -> None:
+        """Close when everything is sent."""
+        self._ending = True
+        self._listener.finishing(self)
+        self._transport.close()
+
+    def abort(self, reason: str) -> None:
+        """Close at once, whatever is not sent yet."""
+        log.info("%r is cut off: %s", self.peer, reason)
+        self._ending = True
+        self._transport.abort()
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that wait for the peer to read."""
+        return self._transport.get_write_buffer_size()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a call is under way."""
+        return self._held & CALL != 0
+
+    # Serving.
+
+    def _serve_waiting(self) -> None:
+        """Serve what is complete, until something holds us."""
+        reader = self._reader
+        for _ in range(_MESSAGES_A_TURN):
+            if self._ending:
+                return
+            try:
+                message = reader.next_message()
+            except FrameTooLargeError as error:
+                self._refuse_large(error)
+                if self._held:
+                    break
+                continue
+            except FrameError as error:
+                self._refuse_stranger(error)
+                return
+            if message is None:
+                break
+            if message.type == wire.INVOKE and self._greeted:
+                self._invoke(message)
+            else:
+                self._other(message)
+            if self._held:
+                break
+        else:
+            if reader.buffered:
+                self._held |= TURN
+                self._listener.loop.call_soon(self._release, TURN)
+        if self._held:
+            if self._watched:
+                self._watched = False
+                self._listener.frame_complete(self)
+            return
+        if reader.incomplete != self._watched and not self._ending:
+            self._watched = not self._watched
+            if self._watched:
+                self._listener.frame_incomplete(self)
+            else:
+                self._listener.frame_complete(self)
+        if self._reading_paused:
+            self._reading_paused = False
+            self._transport.resume_reading()
+
+    def _release(self, reason: int) -> None:
+        """One reason to wait is over."""
+        self._held &= ~reason
+        if self._ending:
+            if not self._held & CALL:
+                self._finish()
+        elif not self._held:
+            self._serve_waiting()
+
+    def _other(self, message: Message) -> None:
+        """A message that is no call."""
+        if message.type == wire.CONNECT and not self._greeted:
+            self._connect(message)
+        elif message.type == wire.PING and self._greeted:
+            self._write(message, b"pong", type=wire.PING)
+        else:
+            self._listener.protocol_errors += 1
+            self.shut(f"message type {message.type} is out of place")
+
+    def _refuse_large(self, error: FrameTooLargeError) -> None:
+        """The message is over the limit: say so, and go on after it."""
+        header = error.header
+        log.info("%r: %s", self.peer, error)
+        if not self._greeted:
+            self._refuse_handshake(header, str(error))
+        elif header.type == wire.INVOKE and header.serializer in serializers.ACCEPTED:
+            self._fail(header, error)
+        else:
+            self.shut("a message over the limit that cannot be answered")
+
+    def _refuse_stranger(self, error: FrameError) -> None:
+        """Not Pyro5's protocol, or not this version of it."""
+        log.info("%r: %s", self.peer, error)
+        self._listener.protocol_errors += 1
+        if not self._greeted:
+            # A client of another version of Pyro may be able to read this much.
+            data = serializers.dumps(serializers.SERPENT, str(error))
+            self._transport.write(wire.encode_message(wire.CONNECT_FAIL, 0, 0, serializers.SERPENT, data))
+        self._finish()
+
+    # Handshake.
+
+    def _connect(self, message: Message) -> None:
+        if self._refusal:
+            self._refuse_handshake(message, self._refusal)
+            return
+        try:
+            data = serializers.loads(message.serializer, message.payload)
+            if not isinstance(data, dict) or not isinstance(data.get("object"), str):
+                raise SerializeError("the handshake must be a dict with the entries handshake and object")
+            self.peer.object_id = data["object"]
+            user = self._listener.authenticate(self.peer, data.get("handshake"))
+        except Exception as error:  # noqa: BLE001 - every refusal is told to the peer
+            self._handshake_failed(message, error)
+            return
+        if isinstance(user, Awaitable):
+            self._held |= CALL
+            future = asyncio.ensure_future(user)
+            future.add_done_callback(partial(self._authenticated, message))
+        else:
+            self._greet(message, user)
+
+    def _authenticated(self, message: Message, future: asyncio.Future[object]) -> None:
+        if self.peer.closed:
+            if not future.cancelled():
+                future.exception()
+            return
+        try:
+            user = future.result()
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - every refusal is told to the peer
+            self._handshake_failed(message, error)
+        else:
+            if not self._ending:
+                self._greet(message, user)
+        self._release(CALL)
+
+    def _greet(self, message: Message, user: object) -> None:
+        try:
+            _, exposure = self._listener.registry.lookup(self.peer.object_id)
+            answer = {"handshake": "hello", "meta": exposure.metadata}
+            payload = serializers.dumps(message.serializer, answer)
+        except Exception as error:  # noqa: BLE001 - every refusal is told to the peer
+            self._handshake_failed(message, error)
+            return
+        self.peer.user = user
+        self._greeted = True
+        self._reader.limit = self._listener.limits.message_bytes
+        self._listener.greeted(self)
+        self._write(message, payload, type=wire.CONNECT_OK)
+
+    def _handshake_failed(self, message: Message, error: BaseException) -> None:
+        if isinstance(error, JMSError | PyroError):
+            text = str(error)
+        else:
+            log.error("the handshake of %r failed", self.peer, exc_info=error)
+            text = "the server could not judge the handshake, its log says why"
+        self._refuse_handshake(message, text)
+
+    def _refuse_handshake(self, message: Message, text: str) -> None:
+        log.info("the handshake of %r is refused: %s", self.peer, text)
+        self._listener.refused += 1
+        # A proxy reads the refusal with the serializer that the answer names, so it can be another than its own.
+        serializer = message.serializer if message.serializer in serializers.ACCEPTED else serializers.SERPENT
+        data = serializers.dumps(serializer, text)
+        self._write(message, data, type=wire.CONNECT_FAIL, serializer=serializer)
+        self.shut("the handshake was refused")
+
+    # Calls.
+
+    def _invoke(self, message: Message) -> None:
+        listener = self._listener
+        listener.calls += 1
+        call = Call(self.peer, message.annotations, message.correlation_id)
+        try:
+            object_id, method, arguments, keywords = self._decode(message)
+            target, exposure = listener.registry.lookup(object_id)
+            if message.flags & wire.BATCH:
+                result: object = self._run_batch(call, target, exposure, arguments)
+            else:
+                call_module.current = call
+                try:
+                    if method in exposure.methods:
+                        result = getattr(target, method)(*arguments, **keywords)
+                    else:
+                        result = _special(target, method, arguments)
+                finally:
+                    call_module.current = None
+            if type(result) not in _PLAIN:
+                if isinstance(result, Awaitable):
+                    self._await(message, call, result)
+                    return
+                if isinstance(result, Iterator):
+                    self._open_stream(message, call, result)
+                    return
+            self._answer(message, call, result)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the caller is told
+            self._fail(message, error)
+
+    def _decode(self, message: Message) -> serializers.Call:
+        # A proxy that works hard mostly says the same again and again (`exchange()`, with the news in an annotation),
+        # so the last small call with constant arguments is remembered.
+        payload = message.payload
+        if payload == self._remembered_payload and self._remembered is not None:
+            serializer, decoded = self._remembered
+            if serializer == message.serializer:
+                return decoded
+        if message.flags & wire.KEEP_SERIALIZED:
+            # The name of the method would have to be read from marshal data.
+            raise SerializeError("SerializedBlob is not accepted: call the method with plain arguments")
+        decoded = serializers.loads_call(message.serializer, payload)
+        if len(payload) <= _REMEMBERED and not decoded[3] and all(type(value) in _CONSTANT for value in decoded[2]):
+            self._remembered_payload = payload
+            self._remembered = (message.serializer, decoded)
+        return decoded
+
+    def _await(self, message: Message, call: Call, awaitable: Awaitable[Any]) -> None:
+        future = call_module.start(call, awaitable)
+        if future.done():
+            self._answer(message, call, future.result())
+            return
+        self._held |= CALL
+        future.add_done_callback(partial(self._done, message, call))
+
+    def _done(self, message: Message, call: Call, future: asyncio.Future[Any]) -> None:
+        if self.peer.closed:
+            if not future.cancelled():
+                future.exception()  # nobody is left to hear it
+            return
+        try:
+            result = future.result()
+            if isinstance(result, Iterator):
+                self._open_stream(message, call, result)
+            else:
+                self._answer(message, call, result)
+        except asyncio.CancelledError:
+            self._fail(message, PyroError("the call was cancelled by the server"))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the caller is told
+            self._fail(message, error)
+        self._release(CALL)
+
+    async def _run_batch(self, call: Call, target: object, exposure: Exposure, calls: Any) -> list[object]:
+        """Several calls of one object in one message, as Pyro5 does it: in order, up to the first that fails."""
+        results: list[object] = []
+        for method, arguments, keywords in calls:
+            if method not in exposure.methods:
+                raise AttributeError(_unknown(method))
+            try:
+                result = getattr(target, method)(*arguments, **keywords)
+                if type(result) not in _PLAIN and isinstance(result, Awaitable):
+                    result = await result
+            except Exception as error:  # noqa: BLE001 - it is one of the results
+                self._listener.failed_calls += 1
+                results.append(core._ExceptionWrapper(exceptions.prepare_for_wire(error)))
+                break
+            results.append(result)
+        return results
+
+    def _answer(self, message: Message, call: Call, result: object) -> None:
+        if message.flags & wire.ONEWAY:
+            return
+        payload = serializers.dumps(message.serializer, result)
+        flags = message.flags & wire.BATCH
+        self._write(message, payload, flags=flags, annotations=call.reply_annotations)
+
+    def _open_stream(self, message: Message, call: Call, items: Iterator[object]) -> None:
+        if message.flags & wire.ONEWAY:
+            return
+        stream = self._listener.registry.streams.open(self.peer, items)
+        call.reply_annotations["STRM"] = stream.encode("ascii")
+        # Pyro5 sends an exception beside the flag, for proxies that do not know streams.
+        error = PyroProtocolError("result of call is an iterator")
+        payload = serializers.dumps(message.serializer, error)
+        self._write(message, payload, flags=wire.ITEM_STREAM | wire.EXCEPTION, annotations=call.reply_annotations)
+
+    def _fail(self, message: Message, error: BaseException) -> None:
+        self._listener.failed_calls += 1
+        if not isinstance(error, JMSError | PyroError | StopIteration):
+            log.debug("a call of %r failed", self.peer, exc_info=error)
+        if message.flags & wire.ONEWAY:
+            return
+        serializer = message.serializer
+        if serializer not in serializers.ACCEPTED:
+            # A proxy expects its answer in its own serializer: all it can get from us is an end.
+            serializer = serializers.SERPENT
+        error = exceptions.prepare_for_wire(error)
+        try:
+            payload = serializers.dumps(serializer, error)
+        except Exception as second:  # noqa: BLE001 - arguments of an exception can be anything
+            plain = PyroError(f"{type(error).__name__}: {error} (it cannot be serialized: {second})")
+            plain._pyroTraceback = getattr(error, exceptions.TRACEBACK, None)
+            payload = serializers.dumps(serializer, plain)
+        self._write(message, payload, flags=wire.EXCEPTION, serializer=serializer)
+        if serializer != message.serializer:
+            self.shut("its serializer is not accepted")
+
+    def _write(
+        self,
+        message: Message,
+        payload: bytes,
+        *,
+        type: int = wire.RESULT,
+        flags: int = 0,
+        serializer: int = 0,
+        annotations: dict[str, wire.Buffer] | None = None,
+    ) -> None:
+        """Answer `message`."""
+        data = wire.encode_message(
+            type,
+            flags,
+            message.sequence,
+            serializer or message.serializer,
+            payload,
+            annotations,
+            message.correlation_id,
+            compress=config.COMPRESSION,
+        )
+        self._transport.write(data)
+        if self._held & WRITING and self.unsent > self._listener.limits.unsent_bytes:
+            self.abort(f"{self.unsent} bytes wait for it and it does not read")
+
+
+def _unknown(method: object) -> str:
+    return f"attempt to access unexposed or unknown remote method '{method}'"
+
+
+def _special(target: object, method: str, arguments: Any) -> object:
+    """What is no exposed method: an attribute, as Pyro5 spells it, or an error."""
+    if method == "__getattr__" and len(arguments) == 1:
+        return get_attribute(target, arguments[0])
+    if method == "__setattr__" and len(arguments) == 2:
+        set_attribute(target, arguments[0], arguments[1])
+        return None
+    raise AttributeError(_unknown(method))
