@@ -132,14 +132,19 @@ class Engine:
         self._idle.set()
         self._stopped = False
 
-    async def start(self) -> None:
-        """Open the store and recover.  Raises what `Store.open` and `Store.load` raise."""
+    async def start(self, epoch_after: Callable[[Position], Epoch] | None = None) -> None:
+        """Open the store and recover.  Raises what `Store.open` and `Store.load` raise.
+
+        `epoch_after` says which epoch begins, given where the store stands; without it the constructor's counts.
+        """
         self._loop = asyncio.get_running_loop()
         self._thread = StoreThread()
         try:
             await self._thread.run(self._store.open)
             snapshot = await self._thread.run(self._store.load)
             self._position = snapshot.position
+            if epoch_after is not None:
+                self._epoch = epoch_after(self._position)
             tidied = await self._thread.run(lambda: self.broker.recover(snapshot, self._clock.now()))
         except BaseException:
             await self._thread.run(self._store.close)
@@ -348,6 +353,11 @@ class Engine:
     def position(self) -> Position:
         """The last batch that was begun, and the first free id."""
         return self._position
+
+    @property
+    def epoch(self) -> Epoch | None:
+        """The epoch in which this engine writes."""
+        return self._epoch
 
     @property
     def failure(self) -> BaseException | None:

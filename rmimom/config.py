@@ -1,0 +1,394 @@
+"""The server's settings: one table of names, types, units, defaults and meanings, and where their values come from.
+
+The table is `ServerConfig` itself.  A value comes from the first of these that has one:
+
+    command line  >  environment (RMIMOM_<NAME>)  >  TOML file  >  default
+
+A file may keep the settings at its top or in a table [server].  A key that is no setting is refused: a setting that
+is spelt wrong would otherwise be a setting that is not there.  Variables of the environment belong to everybody, so a
+strange one among them is only remarked on, and an empty one counts as unset.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Final, NamedTuple, TypeAlias, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from rmimom.errors import ConfigurationError
+from rmimom.paths import data_directory
+
+PREFIX: Final = "RMIMOM_"
+NEIGHBOURS: Final = ("RMIMOM_NS_", "RMIMOM_ADMIN_")
+"""Variables that start like this belong to the other commands."""
+LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+STORES: Final = ("sqlite", "memory")
+
+Value: TypeAlias = str | int | float | bool | Path
+
+_UNITS = {"": 1, "b": 1, "kib": 2**10, "mib": 2**20, "gib": 2**30, "kb": 10**3, "mb": 10**6, "gb": 10**9}
+_SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)\s*([A-Za-z]*)")
+_TRUE = frozenset({"true", "yes", "on", "1"})
+_FALSE = frozenset({"false", "no", "off", "0"})
+
+
+class About(msgspec.Struct, frozen=True):
+    """What is known of a setting beside its type: what it means, its unit, and what values it may have.
+
+    `unit` "bytes" lets people write sizes such as 100MiB.  `default` replaces a default that depends on the machine in
+    the documentation.
+    """
+
+    text: str
+    unit: str = ""
+    least: float = -math.inf
+    most: float = math.inf
+    choices: tuple[str, ...] = ()
+    default: str = ""
+
+
+class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """All settings of a server.  Raises ConfigurationError when a value is out of its range."""
+
+    host: Annotated[
+        str,
+        About(
+            "Address to listen on. Any other than a loopback address needs at least one user: "
+            "`rmimom-admin user add NAME`."
+        ),
+    ] = "127.0.0.1"
+    port: Annotated[int, About("Port to listen on; 0 takes a free one.", least=0, most=65535)] = 61611
+    advertise: Annotated[
+        str,
+        About(
+            "Host name or address that clients are told to connect to, if it is not the one listened on. "
+            "Empty: the same, or this machine's name if the server listens on all addresses."
+        ),
+    ] = ""
+    data: Annotated[
+        Path,
+        About(
+            "Directory for everything that must survive. One server at a time can use it.",
+            default="`$XDG_DATA_HOME/rmimom`, or `~/.local/share/rmimom`",
+        ),
+    ] = msgspec.field(default_factory=data_directory)
+    store: Annotated[
+        str,
+        About("Where messages rest. In `memory` nothing survives a stop: for tests.", choices=STORES),
+    ] = "sqlite"
+    nameserver: Annotated[
+        str,
+        About(
+            "`HOST:PORT` of the Pyro5 name server that gets our names. If it is on this machine and none answers, the "
+            "server starts one itself. `none`: names are registered nowhere."
+        ),
+    ] = "127.0.0.1:9090"
+    cluster: Annotated[str, About("Name of the cluster that this server belongs to.")] = "rmimom"
+    auto_create: Annotated[bool, About("Whether queues and topics come to be when they are first used.")] = True
+    max_message_size: Annotated[
+        int, About("Largest message that is taken.", unit="bytes", least=1024, most=1024 * 1024 * 1024)
+    ] = 100 * 1024 * 1024
+    resident_bytes: Annotated[
+        int,
+        About(
+            "Memory for messages that wait. What is over it rests on disk alone.",
+            unit="bytes",
+            least=0,
+            most=2**50,
+        ),
+    ] = 16 * 1024 * 1024
+    recovery_grace: Annotated[
+        float,
+        About(
+            "After a start, messages that somebody may still work on wait so long for their consumer to come back.",
+            unit="seconds",
+            least=0,
+            most=3600,
+        ),
+    ] = 1.0
+    disk_reserve: Annotated[
+        int,
+        About(
+            "While the disk has less room than this, sends are refused and acknowledgements still taken.",
+            unit="bytes",
+            least=0,
+            most=2**50,
+        ),
+    ] = 64 * 1024 * 1024
+    max_connections: Annotated[
+        int, About("Most network connections at one time; one more is refused.", least=1, most=1_000_000)
+    ] = 10_000
+    heartbeat: Annotated[
+        float,
+        About(
+            "Clients say at least so often that they are there. One that says nothing for three times as long is gone.",
+            unit="seconds",
+            least=0.1,
+            most=3600,
+        ),
+    ] = 10.0
+    callback_timeout: Annotated[
+        float,
+        About("How long a client's callback object may take for one call.", unit="seconds", least=0.1, most=3600),
+    ] = 30.0
+    log_level: Annotated[str, About("How much is logged.", choices=LOG_LEVELS)] = "info"
+    pidfile: Annotated[
+        Path | None,
+        About(
+            "File that holds the id of the server's process, for `stop` and `status`.", default="`rmimom.pid` in `data`"
+        ),
+    ] = None
+
+    def __post_init__(self) -> None:
+        for setting in SETTINGS.values():
+            setting.check(getattr(self, setting.name), setting.name)
+
+    @property
+    def pid_path(self) -> Path:
+        """Where the process id is written."""
+        return self.pidfile or self.data / "rmimom.pid"
+
+    @property
+    def nameserver_address(self) -> tuple[str, int] | None:
+        """Host and port of the name server, or None if there is none."""
+        return split_address(self.nameserver, "nameserver") if self.nameserver else None
+
+
+class Setting(NamedTuple):
+    """A row of the table: a field of ServerConfig and what is known of it."""
+
+    name: str
+    kind: type
+    about: About
+    default: Value | None
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets it."""
+        return PREFIX + self.name.upper()
+
+    @property
+    def option(self) -> str:
+        """The command-line option that sets it."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def default_text(self) -> str:
+        """The default as people would write it."""
+        if self.about.default:
+            return self.about.default
+        if self.about.unit == "bytes":
+            return f"`{format_size(int(str(self.default)))}`"
+        return f"`{str(self.default).lower() if self.kind is bool else self.default}`"
+
+    def check(self, value: object, origin: str) -> None:
+        """Raise ConfigurationError if the value, of the right type already, is not allowed."""
+        about = self.about
+        if about.choices and value not in about.choices:
+            raise _wrong(origin, value, "one of " + ", ".join(about.choices))
+        if isinstance(value, int | float) and not isinstance(value, bool) and not about.least <= value <= about.most:
+            raise _wrong(origin, value, f"between {self._show(about.least)} and {self._show(about.most)}")
+        if self.name == "nameserver" and value:
+            split_address(str(value), origin)
+        if self.name in {"host", "cluster"} and not value:
+            raise _wrong(origin, value, "given; leave the setting out to have its default")
+
+    def _show(self, bound: float) -> str:
+        if self.about.unit == "bytes":
+            return format_size(int(bound))
+        return f"{bound:g}" + (f" {self.about.unit}" if self.about.unit else "")
+
+    def read_text(self, text: str, origin: str) -> Value:
+        """The value that a text of the command line or the environment stands for; checked."""
+        value: Value
+        if self.kind is bool:
+            if text.lower() not in _TRUE | _FALSE:
+                raise _wrong(origin, text, "true or false")
+            value = text.lower() in _TRUE
+        elif self.about.unit == "bytes":
+            value = parse_size(text, origin)
+        elif self.kind is int:
+            if not re.fullmatch(r"[+-]?\d{1,18}", text.strip()):
+                raise _wrong(origin, text, "a whole number")
+            value = int(text)
+        elif self.kind is float:
+            try:
+                value = float(text)
+            except ValueError:
+                raise _wrong(origin, text, f"a number of {self.about.unit}") from None
+            if math.isnan(value):
+                raise _wrong(origin, text, f"a number of {self.about.unit}")
+        elif self.kind is Path:
+            value = Path(text).expanduser()
+        else:
+            value = "" if self.name == "nameserver" and text == "none" else text
+        self.check(value, origin)
+        return value
+
+    def read_toml(self, value: object, origin: str, directory: Path) -> Value:
+        """The value that TOML's value stands for; checked.  A relative path starts at `directory`."""
+        if isinstance(value, str) and (self.kind in {str, Path} or self.about.unit == "bytes"):
+            if self.kind is Path and not value:
+                raise _wrong(origin, value, "a path")
+            read = self.read_text(value, origin)
+            return directory / read if isinstance(read, Path) else read
+        number = self.kind is float and isinstance(value, int) and not isinstance(value, bool)
+        if type(value) is not self.kind and not number:
+            raise _wrong(
+                origin, value, _KIND_TEXTS[self.kind] if self.about.unit != "bytes" else "a size such as 64MiB"
+            )
+        assert isinstance(value, bool | int | float)
+        read = float(value) if number else value
+        if isinstance(read, float) and math.isnan(read):
+            raise _wrong(origin, read, f"a number of {self.about.unit}")
+        self.check(read, origin)
+        return read
+
+
+_KIND_TEXTS: dict[type, str] = {
+    str: "a text in quotes",
+    Path: "a path in quotes",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+}
+
+
+def _table() -> dict[str, Setting]:
+    settings: dict[str, Setting] = {}
+    defaults = {field.name: field for field in msgspec.structs.fields(ServerConfig)}
+    for name, hint in get_type_hints(ServerConfig, include_extras=True).items():
+        if get_origin(hint) is not Annotated:
+            continue
+        kind, about = get_args(hint)
+        kind = Path if kind == Path | None else kind
+        default = defaults[name].default
+        settings[name] = Setting(name, kind, about, None if default is msgspec.NODEFAULT else default)
+    return settings
+
+
+SETTINGS: Final[Mapping[str, Setting]] = _table()
+"""Every setting by its name, in the order of ServerConfig."""
+
+
+class Loaded(NamedTuple):
+    """Settings as they were found, and remarks on what was found beside them."""
+
+    config: ServerConfig
+    remarks: list[str]
+
+
+def load(
+    options: Mapping[str, str | None] | None = None,
+    environment: Mapping[str, str] | None = None,
+    file: Path | None = None,
+) -> Loaded:
+    """Gather the settings from the command line's `options`, the environment and a TOML file.
+
+    `options` are texts by the names of the settings; None stands for an option that was not given.  Without `file`,
+    the variable RMIMOM_CONFIG may name one.  Raises ConfigurationError, which says where the wrong value stands.
+    """
+    environment = os.environ if environment is None else environment
+    values: dict[str, Value] = {}
+    if file is None and environment.get(PREFIX + "CONFIG"):
+        file = Path(environment[PREFIX + "CONFIG"]).expanduser()
+    if file is not None:
+        values.update(_read_file(file))
+    for setting in SETTINGS.values():
+        text = environment.get(setting.variable)
+        if text:
+            values[setting.name] = setting.read_text(text, setting.variable)
+    for name, given in (options or {}).items():
+        found = SETTINGS.get(name)
+        if found is None:
+            raise ConfigurationError(f"there is no setting {name!r}{_nearest(name, SETTINGS)}", setting=name)
+        if given is not None:
+            values[name] = found.read_text(given, found.option)
+    return Loaded(msgspec.convert(values, ServerConfig, strict=True), list(_remarks(environment)))
+
+
+def _read_file(file: Path) -> dict[str, Value]:
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot read the file of settings {file}: {error.strerror}", file=str(file)
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"the file of settings {file} is no valid TOML: {error}", file=str(file)) from error
+    table = content.pop("server", {})
+    if not isinstance(table, dict):
+        raise _wrong(f"server in {file}", table, "a table: write [server]")
+    directory = file.absolute().parent
+    values: dict[str, Value] = {}
+    for name, value in [*content.items(), *table.items()]:
+        setting = SETTINGS.get(name)
+        if setting is None:
+            raise ConfigurationError(
+                f"{file} holds {name!r}, which is no setting of the server{_nearest(name, SETTINGS)}",
+                file=str(file),
+                setting=name,
+            )
+        if name in values:
+            raise ConfigurationError(
+                f"{file} holds {name!r} both at its top and in [server]; take one away", file=str(file), setting=name
+            )
+        values[name] = setting.read_toml(value, f"{name} in {file}", directory)
+    return values
+
+
+def _remarks(environment: Mapping[str, str]) -> Iterable[str]:
+    known = {setting.variable for setting in SETTINGS.values()} | {PREFIX + "CONFIG"}
+    for name in sorted(environment):
+        if name.startswith(PREFIX) and name not in known and not name.startswith(NEIGHBOURS):
+            near = _nearest(name, known)
+            if near:
+                yield f"the environment variable {name} is no setting of the server{near}"
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name.replace("-", "_"), known, 1, cutoff=0.75)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _wrong(origin: str, value: object, must: str) -> ConfigurationError:
+    return ConfigurationError(f"{origin} is {value!r}, but must be {must}", setting=origin, value=str(value))
+
+
+def parse_size(text: str, origin: str = "the size") -> int:
+    """Bytes from a text such as `4096`, `64 KiB`, `1.5GiB` or `10MB`; raises ConfigurationError for anything else."""
+    match = _SIZE.fullmatch(text.strip())
+    unit = _UNITS.get(match[2].lower()) if match else None
+    if match is None or unit is None:
+        raise _wrong(origin, text, "a number of bytes, with a unit if you like: KiB, MiB, GiB, KB, MB, GB")
+    # A whole number stays exact, however large.
+    return int(match[1]) * unit if match[1].isdigit() else round(float(match[1]) * unit)
+
+
+def format_size(size: int) -> str:
+    """Bytes as people write them: exactly, in the largest binary unit that divides them."""
+    for unit, factor in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if size and size % factor == 0:
+            return f"{size // factor}{unit}"
+    return str(size)
+
+
+def split_address(text: str, origin: str) -> tuple[str, int]:
+    """Host and port of `HOST:PORT` or `[IPV6]:PORT`; raises ConfigurationError for anything else."""
+    host, separator, port = text.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        separator = ""
+    if not (separator and host and port.isascii() and port.isdigit() and 0 < int(port) < 65536) or re.search(
+        r"\s", text
+    ):
+        raise _wrong(origin, text, "HOST:PORT, such as 127.0.0.1:9090")
+    return host, int(port)
