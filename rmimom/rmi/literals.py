@@ -22,6 +22,8 @@ from typing import Final
 
 MAX_TOKENS: Final = 1_000_000
 """Reading takes about half a microsecond a token, during which nobody else is served."""
+MAX_DEPTH: Final = 500
+"""Reading could go deeper, but whoever gets the value might not."""
 
 _STRING: Final = r"""b?{quote}[^{quote}\\\n]*+(?:\\[\\'"abfnrtv0xuU][^{quote}\\\n]*+)*+{quote}"""
 _TOKEN: Final = re.compile(
@@ -73,6 +75,8 @@ def _build(tokens: Iterable[str], make: Callable[[dict[object, object]], object]
         if first in "([{":
             if not wanted:
                 raise ValueError(f"{first} where a separator must be")
+            if len(stack) == MAX_DEPTH:
+                raise ValueError(f"the value is nested more than {MAX_DEPTH} deep")
             stack.append((items, opener, colons))
             items = []
             opener = first

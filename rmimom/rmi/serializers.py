@@ -197,7 +197,7 @@ def _is_plain(value: object) -> bool:
     if kind in _SCALARS:
         return True
     if kind is dict:
-        return len(value) <= 32 and all(type(k) in _SCALARS and type(v) in _SCALARS for k, v in value.items())  # type: ignore[arg-type, attr-defined]
+        return len(value) <= 32 and all(type(k) is str and type(v) in _SCALARS for k, v in value.items())  # type: ignore[arg-type, attr-defined]
     if kind is list or kind is tuple:
         return len(value) <= 32 and all(type(item) in _SCALARS for item in value)  # type: ignore[arg-type, attr-defined]
     return False
