@@ -1,6 +1,6 @@
 """A backlog of 1 KiB messages: memory of the server for each, and the time of a restart; then idle connections.
 
-    python -m bench.backlog [--messages N] [--connections N] [--json]
+python -m bench.backlog [--messages N] [--connections N] [--json]
 """
 
 from __future__ import annotations

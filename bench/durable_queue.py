@@ -1,6 +1,6 @@
 """Durable queue: producer, server and consumer as three processes, every message confirmed and acknowledged.
 
-    python -m bench.durable_queue [--messages N] [--json]
+python -m bench.durable_queue [--messages N] [--json]
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Fan-out: one publisher, a topic, ten non-durable subscribers in two processes, non-persistent messages.
 
-    python -m bench.fanout [--messages N] [--json]
+python -m bench.fanout [--messages N] [--json]
 """
 
 from __future__ import annotations

@@ -7,7 +7,9 @@
 Rule 1: records before effects.  Replies and effects of a batch are released when its records are on disk and on every
         replica, never before, and in the order in which they were decided.
 Rule 2: one commit at a time.  What comes meanwhile goes into the next batch, so that the batches grow with the load.
-Rule 3: a full disk stops nothing that is decided already: the batch is tried again until there is room, and sends are
+Rule 3: an id that somebody may have heard of is never given out again, not even after a crash.  Messages that never
+        touch the disk take ids too, so ids are reserved on disk in large blocks before the first of a block is told.
+Rule 4: a full disk stops nothing that is decided already: the batch is tried again until there is room, and sends are
         refused meanwhile.  Any other failure of a commit is the end of serving, because memory is ahead of the disk.
 """
 
@@ -22,11 +24,11 @@ import msgspec
 
 from rmimom.clock import Clock
 from rmimom.cluster.role import Epoch
-from rmimom.commands import Command, Send, Tick
+from rmimom.commands import Command, Disconnect, Send, Tick
 from rmimom.core.broker import Broker
 from rmimom.dispatch import Dispatch
 from rmimom.effects import Deliver, Effect, Outcome, Refused, Reply
-from rmimom.errors import JMSError, StoreError, StoreFullError
+from rmimom.errors import ConnectionFailedError, JMSError, StoreError, StoreFullError
 from rmimom.records import Batch, Record
 from rmimom.snapshot import Position
 from rmimom.store.base import Store
@@ -40,6 +42,8 @@ TICK = 0.05
 """Seconds between looks at the clock for delays, expirations and the end of doubt."""
 UPKEEP = 1.0
 """Seconds between pieces of upkeep of the store."""
+IDS_RESERVED = 1_000_000
+"""Ids in a block; what is left of a block at a restart is skipped, which 2**63 ids allow for ever."""
 
 
 class Replica(Protocol):
@@ -93,7 +97,8 @@ class Engine:
     """Runs one broker on one store; see the module's text for the rules.
 
     `free_bytes` tells how much room the disk has; below `reserve` bytes sends are refused, so that acknowledgements,
-    which make room, still find some.  `on_failure` is called once if serving has to end.
+    which make room, still find some.  `on_failure` is called once if serving has to end.  `thread` makes the store
+    thread, for simulations that have no threads.
     """
 
     def __init__(
@@ -107,6 +112,7 @@ class Engine:
         free_bytes: Callable[[], int] | None = None,
         reserve: int = 0,
         on_failure: Callable[[BaseException], None] | None = None,
+        thread: Callable[[], StoreThread] = StoreThread,
     ) -> None:
         self.broker = broker
         self.dispatch = Dispatch()
@@ -117,6 +123,7 @@ class Engine:
         self._free_bytes = free_bytes
         self._reserve = reserve
         self._on_failure = on_failure
+        self._make_thread = thread
         self._position = Position()
         self._open = _OpenBatch()
         self._committing = False
@@ -128,8 +135,10 @@ class Engine:
         self._records = 0
         self._timers: list[asyncio.TimerHandle] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._retrying: tuple[asyncio.TimerHandle, _OpenBatch, Batch | None] | None = None
         self._idle = asyncio.Event()
         self._idle.set()
+        self._stopping = False
         self._stopped = False
 
     async def start(self, epoch_after: Callable[[Position], Epoch] | None = None) -> None:
@@ -138,7 +147,7 @@ class Engine:
         `epoch_after` says which epoch begins, given where the store stands; without it the constructor's counts.
         """
         self._loop = asyncio.get_running_loop()
-        self._thread = StoreThread()
+        self._thread = self._make_thread()
         try:
             await self._thread.run(self._store.open)
             snapshot = await self._thread.run(self._store.load)
@@ -167,7 +176,11 @@ class Engine:
         if self._failure is not None:
             future.set_exception(_ended(self._failure))
             return future
-        if self._full and isinstance(command, Send):
+        if self._stopped:
+            future.set_exception(ConnectionFailedError("the server has stopped; nothing of this call was done"))
+            return future
+        # A send that repeats what waits for room already must not hear that nothing is stored: it waits with it.
+        if self._full and isinstance(command, Send) and not self.broker.has_accepted(command):
             future.set_exception(
                 StoreFullError("the server's disk is full; nothing was stored, send again when there is room")
             )
@@ -177,14 +190,14 @@ class Engine:
 
     def tell(self, command: Command) -> None:
         """Decide a command whose answer nobody waits for."""
-        if self._failure is None:
+        if self._failure is None and not self._stopped:
             self._decide(command, None)
 
     def _decide(self, command: Command, future: asyncio.Future[object] | None) -> None:
         self._commands += 1
         try:
             outcome = self.broker.handle(command, self._clock.now())
-        except Exception as error:  # a fault of ours: memory may be half changed, so it must not be served
+        except Exception as error:  # noqa: BLE001 - a fault of ours: memory may be half changed and is not served
             if future is not None:
                 future.set_exception(_ended(error))
             self._fail(error)
@@ -200,18 +213,23 @@ class Engine:
         if self._committing or self._open.empty or self._failure is not None:
             return
         batch, self._open = self._open, _OpenBatch()
-        if not batch.records and not batch.missing:
+        must_log = bool(batch.records) or self.broker.next_id > self._position.next_id
+        if not must_log and not batch.missing:
             self._release(batch, {})
             return
         self._committing = True
         self._idle.clear()
         log_batch: Batch | None = None
-        if batch.records:
-            self._position = Position(
-                self._epoch.number if self._epoch else 0, self._position.sequence + 1, self.broker.next_id
-            )
+        if must_log:
+            self._position = self._next_position()
             log_batch = Batch(self._position.epoch, self._position.sequence, self._position.next_id, batch.records)
         self._start_commit(batch, log_batch)
+
+    def _next_position(self) -> Position:
+        reserved = self._position.next_id
+        if self.broker.next_id > reserved:
+            reserved = self.broker.next_id + IDS_RESERVED
+        return Position(self._epoch.number if self._epoch else 0, self._position.sequence + 1, reserved)
 
     def _start_commit(self, batch: _OpenBatch, log_batch: Batch | None) -> None:
         if self._replicas and log_batch is not None:
@@ -241,11 +259,12 @@ class Engine:
 
     def _committed(self, batch: _OpenBatch, log_batch: Batch | None, done: asyncio.Future[dict[int, bytes]]) -> None:
         error = done.exception()
-        if isinstance(error, StoreFullError):
+        if isinstance(error, StoreFullError) and not self._stopping:
             if not self._full:
                 log.error("%s: sends are refused until there is room", error)
             self._full = True
-            self._loop.call_later(RETRY_WHEN_FULL, self._retry, batch, log_batch)
+            timer = self._loop.call_later(RETRY_WHEN_FULL, self._retry)
+            self._retrying = timer, batch, log_batch
             return
         if error is not None:
             self._abandon(batch, error)
@@ -261,7 +280,13 @@ class Engine:
         else:
             self._flush()
 
-    def _retry(self, batch: _OpenBatch, log_batch: Batch | None) -> None:
+    def _retry(self) -> None:
+        """Try the batch again for which there was no room."""
+        if self._retrying is None:
+            return
+        timer, batch, log_batch = self._retrying
+        timer.cancel()
+        self._retrying = None
         committed = self._thread.run(lambda: self._commit(log_batch, batch.missing))
         committed.add_done_callback(lambda done: self._committed(batch, log_batch, done))
 
@@ -274,7 +299,8 @@ class Engine:
             else:
                 future.set_result(reply.value)
         if batch.effects:
-            self.dispatch.release(batch.effects, frames)
+            for connection in self.dispatch.release(batch.effects, frames if batch.missing else None):
+                self.tell(Disconnect(connection))
 
     def _abandon(self, batch: _OpenBatch, error: BaseException) -> None:
         """The batch did not get safe: nothing of it may be told as done."""
@@ -286,12 +312,16 @@ class Engine:
         if self._failure is not None:
             return
         self._failure = error
-        log.critical("the server cannot go on: %s", error, exc_info=error)
+        given_up = self._stopping and isinstance(error, StoreFullError)
+        if given_up:
+            log.error("%s: the last batch could not be stored and is given up; nobody was told that it was", error)
+        else:
+            log.critical("the server cannot go on: %s", error, exc_info=error)
         for future, _ in self._open.replies:
             _raise_in(future, _ended(error))
         self._open = _OpenBatch()
         self._idle.set()
-        if self._on_failure is not None:
+        if self._on_failure is not None and not given_up:
             self._on_failure(error)
 
     def _check_room(self) -> None:
@@ -337,11 +367,16 @@ class Engine:
         return await self._thread.run(lambda: function(self._store))
 
     async def stop(self) -> None:
-        """Commit and release what was decided, then close the store.  Twice is harmless."""
-        if self._stopped:
+        """Commit and release what was decided, then close the store.  Twice is harmless.
+
+        A batch for which the disk has no room is tried once more and then given up: nobody was told of it.
+        """
+        if self._stopping:
             return
+        self._stopping = True
         for timer in self._timers:
             timer.cancel()
+        self._retry()
         self._flush()
         if self._failure is None:
             await self._idle.wait()
@@ -351,7 +386,7 @@ class Engine:
 
     @property
     def position(self) -> Position:
-        """The last batch that was begun, and the first free id."""
+        """The last batch that was begun, and the first id that is not reserved."""
         return self._position
 
     @property

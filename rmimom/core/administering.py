@@ -5,7 +5,7 @@ from __future__ import annotations
 from rmimom.commands import Connect, CreateDestination, DeleteDestination, Disconnect, Purge, PutUser, RemoveUser
 from rmimom.core.consuming import close_opened, delete_place
 from rmimom.core.place import QueuePlace
-from rmimom.core.state import SERVER, Client, State
+from rmimom.core.state import BARE, SERVER, Client, State
 from rmimom.core.turn import Turn
 from rmimom.destination import SYSTEM_PREFIX
 from rmimom.effects import DestinationRemoved
@@ -29,8 +29,8 @@ def connect(state: State, command: Connect, turn: Turn) -> None:
 
 def disconnect(state: State, command: Disconnect, turn: Turn) -> None:
     """Let a client go with all its consumers; harmless if it is gone already."""
-    if command.connection == SERVER:
-        raise IllegalStateError("the server's own connection cannot be closed")
+    if command.connection in {SERVER, BARE}:
+        raise IllegalStateError("the server's own connections cannot be closed")
     client = state.clients.pop(command.connection, None)
     if client is not None:
         for opened in client.consumers.values():

@@ -63,6 +63,10 @@ class Broker:
             return turn.outcome(Refused(error))
         return turn.outcome(_ACCEPTED if value is None else Accepted(value))
 
+    def has_accepted(self, send: Send) -> bool:
+        """Whether some of this send was accepted before, so that it is a repetition."""
+        return bool(send.producer) and self._state.producers.accepted_up_to(send.producer) >= send.sequence
+
     @property
     def next_id(self) -> int:
         """The first id not used yet."""

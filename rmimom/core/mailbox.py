@@ -182,8 +182,7 @@ class Mailbox:
                 delivery.consumers.append(consumer.number)
                 delivery.counts.append(count)
             if entry.stored:
-                if entry_id > stored_up_to:
-                    stored_up_to = entry_id
+                stored_up_to = max(stored_up_to, entry_id)
                 if entry.references == 1:
                     # The frame is on its way to its only reader; should it come back, the store has it.
                     residence.forget(entry)

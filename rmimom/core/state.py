@@ -19,6 +19,8 @@ from rmimom.records import DestinationCreated, UserPut
 
 SERVER = "server"
 """The connection in whose name the server itself and its administrators act; it is always connected."""
+BARE = "bare"
+"""The connection in whose name plain Pyro5 clients send, who have none of their own; it is always connected."""
 
 
 class Rules(msgspec.Struct, frozen=True):
@@ -75,7 +77,7 @@ class State:
         self.subscriptions: dict[tuple[str, str], Subscription] = {}  # durable ones, by owner and name
         self.producers = Producers(rules.producer_memory)
         self.users: dict[str, UserPut] = {}
-        self.clients: dict[str, Client] = {SERVER: Client(SERVER, SERVER, "")}
+        self.clients: dict[str, Client] = {name: Client(name, name, "") for name in (SERVER, BARE)}
         self.doubt_ends = 0
         self.messages_in = 0
         self.messages_out = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from rmimom.core.place import QueuePlace
-from rmimom.core.state import SERVER, State
+from rmimom.core.state import BARE, SERVER, State
 
 
 class DestinationStatistics(msgspec.Struct, frozen=True):
@@ -82,7 +82,7 @@ def collect(state: State) -> BrokerStatistics:
         )
         for subscription in state.subscriptions.values()
     ]
-    clients = [client for connection, client in state.clients.items() if connection != SERVER]
+    clients = [client for connection, client in state.clients.items() if connection not in {SERVER, BARE}]
     return BrokerStatistics(
         connections=len(clients),
         consumers=sum(len(client.consumers) for client in state.clients.values()),

@@ -39,7 +39,7 @@ class StoreThread:
             function, future = item
             try:
                 result: object = function()
-            except BaseException as error:  # whatever it is, it belongs to whoever asked
+            except BaseException as error:  # noqa: BLE001 - whatever it is, it belongs to whoever asked
                 self._tell(future, None, error)
             else:
                 self._tell(future, result, None)

@@ -1,0 +1,1 @@
+"""The remote objects that clients find: factory, connections, topics, queues and administration."""
