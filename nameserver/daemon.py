@@ -129,7 +129,6 @@ class GuardedDaemon(NameServerDaemon):  # type: ignore[misc]  # Pyro5 has no typ
             self._waiting.pop(conn, None)
             self._waiting[conn] = None
         _wait_readable(conn.sock)
-        conn.settimeout(self._request_timeout)
         try:
             # Not NameServerDaemon's own, which turns a peer's mistake into a Python warning of this process.
             Daemon.handleRequest(self, _Request(conn))

@@ -75,7 +75,7 @@ class DurableStorage(MemoryStorage):  # type: ignore[misc]  # Pyro5 has no types
         for statement in _SCHEMA:
             database.execute(statement)
         database.execute("COMMIT")
-        verdict = database.execute("PRAGMA quick_check(1)").fetchone()[0]
+        verdict = database.execute("PRAGMA integrity_check(1)").fetchone()[0]
         if verdict != "ok":
             raise StoreDamagedError(_damaged(self.file, verdict), file=str(self.file))
 

@@ -142,6 +142,20 @@ def test_damage_inside_is_found_at_the_start(storage: DurableStorage) -> None:
         DurableStorage(storage.file)
 
 
+def test_damage_that_no_query_stumbles_over_is_found_as_well(storage: DurableStorage) -> None:
+    storage["a"] = (URI, {"metadata"})
+    [page] = storage._database.execute(
+        "SELECT rootpage FROM sqlite_master WHERE name='pyro_metadata_object'"
+    ).fetchone()
+    [size] = storage._database.execute("PRAGMA page_size").fetchone()
+    storage.close()
+    data = bytearray(storage.file.read_bytes())
+    data[page * size - 1] ^= 1  # the entry of the index, at the end of its page, now points to another row
+    storage.file.write_bytes(data)
+    with pytest.raises(StoreDamagedError, match=r"names\.sqlite is damaged \(.* missing from index"):
+        DurableStorage(storage.file)
+
+
 def test_a_database_of_something_else_is_refused(file: Path) -> None:
     file.parent.mkdir()
     with closing(sqlite3.connect(file)) as other:
