@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
@@ -10,6 +11,8 @@ from msgspec import Raw
 from rmimom.effects import ConsumerClosed, Deliver, DestinationAdded, DestinationRemoved, Effect
 from rmimom.errors import JMSError
 from rmimom.frame import Delivered
+
+log = logging.getLogger(__name__)
 
 
 class Sink(Protocol):
@@ -44,27 +47,35 @@ class Dispatch:
         """Tell `watcher` of every destination that comes or goes."""
         self._watchers.append(watcher)
 
-    def release(self, effects: Iterable[Effect], frames: Mapping[int, bytes]) -> None:
-        """Tell the effects; `frames` are those that had to be fetched from the store.
+    def release(self, effects: Iterable[Effect], frames: Mapping[int, bytes] | None = None) -> list[str]:
+        """Tell the effects; returns the connections whose sink failed, which are detached.
 
-        A message that is not in the store any more was removed after it was handed out: it is passed over.
+        `frames` are those that had to be fetched from the store, None if all were there already.  A message that is
+        not in the store any more was removed after it was handed out: it is passed over.
         """
+        failed: list[str] = []
         for effect in effects:
-            if isinstance(effect, Deliver):
+            if isinstance(effect, Deliver | ConsumerClosed):
                 sink = self._sinks.get(effect.connection)
-                if sink is not None:
-                    deliveries = effect.deliveries
-                    if frames:
-                        deliveries = [found for found in deliveries if _load(found, frames)]
-                    self.delivered += len(deliveries)
-                    sink.deliver(deliveries)
-            elif isinstance(effect, ConsumerClosed):
-                sink = self._sinks.get(effect.connection)
-                if sink is not None:
-                    sink.consumer_closed(effect.consumer, effect.error)
+                if sink is None:
+                    continue
+                try:
+                    if isinstance(effect, Deliver):
+                        deliveries = effect.deliveries
+                        if frames is not None:
+                            deliveries = [found for found in deliveries if _load(found, frames)]
+                        self.delivered += len(deliveries)
+                        sink.deliver(deliveries)
+                    else:
+                        sink.consumer_closed(effect.consumer, effect.error)
+                except Exception:  # a sink may not raise; if it does, only its own connection pays
+                    log.exception("connection %s cannot take what it is told and is cut off", effect.connection)
+                    self.detach(effect.connection)
+                    failed.append(effect.connection)
             else:
                 for watcher in self._watchers:
                     watcher(effect)
+        return failed
 
 
 def _load(delivered: Delivered, frames: Mapping[int, bytes]) -> bool:
