@@ -33,8 +33,7 @@ def disconnect(state: State, command: Disconnect, turn: Turn) -> None:
         raise IllegalStateError("the server's own connections cannot be closed")
     client = state.clients.pop(command.connection, None)
     if client is not None:
-        for opened in client.consumers.values():
-            close_opened(state, opened, turn)
+        close_opened(state, client.consumers.values(), turn)
 
 
 def create_destination(state: State, command: CreateDestination, turn: Turn) -> bool:

@@ -93,9 +93,8 @@ class Broker:
 
 def _tick(state: State, command: Tick, turn: Turn) -> None:
     del command
-    doubt_is_over = turn.now >= state.doubt_ends
     for mailbox in state.agenda.due(turn.now):
-        mailbox.wake(turn, doubt_is_over)
+        mailbox.wake(turn)
     silent = state.producers.forget_silent(turn.now)
     if silent:
         turn.records.append(ProducersForgotten(silent))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rmimom.commands import Acknowledge, CloseConsumer, DeleteSubscription, Release, Subscribe
 from rmimom.core.consumer import Consumer
 from rmimom.core.mailbox import Mailbox
@@ -112,7 +114,7 @@ def _delete(state: State, subscription: Subscription, turn: Turn) -> None:
     subscription.mailbox.purge(turn)
     topic = state.places_by_id[subscription.topic]
     assert isinstance(topic, TopicPlace)
-    del topic.subscriptions[subscription.id]
+    topic.remove(subscription)
     if subscription.durable:
         del state.subscriptions[subscription.owner, subscription.name]
         turn.records.append(SubscriptionDeleted(subscription.id))
@@ -123,16 +125,21 @@ def close_consumer(state: State, command: CloseConsumer, turn: Turn) -> None:
     client = state.client(command.connection)
     opened = client.consumers.pop(command.consumer, None)
     if opened is not None:
-        close_opened(state, opened, turn)
+        close_opened(state, [opened], turn)
 
 
-def close_opened(state: State, opened: OpenConsumer, turn: Turn) -> None:
-    """Let a consumer go; a subscription that is not durable goes with it."""
-    opened.mailbox.close(opened.consumer, turn)
-    if opened.subscription is not None:
-        opened.subscription.connection = ""
-        if not opened.subscription.durable:
-            _delete(state, opened.subscription, turn)
+def close_opened(state: State, leaving: Iterable[OpenConsumer], turn: Turn) -> None:
+    """Let consumers go together; subscriptions that are not durable go with them."""
+    by_mailbox: dict[int, list[OpenConsumer]] = {}
+    for opened in leaving:
+        by_mailbox.setdefault(opened.mailbox.id, []).append(opened)
+    for together in by_mailbox.values():
+        together[0].mailbox.close([opened.consumer for opened in together], turn)
+        subscription = together[0].subscription
+        if subscription is not None:
+            subscription.connection = ""
+            if not subscription.durable:
+                _delete(state, subscription, turn)
 
 
 def delete_subscription(state: State, command: DeleteSubscription, turn: Turn) -> None:

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 from msgspec import Raw
 
@@ -34,6 +34,7 @@ from rmimom.effects import NOT_LOADED
 from rmimom.frame import Delivered
 
 _GHOSTS_TOLERATED = 1000
+_STALE_TOLERATED = 1000
 
 
 class Mailbox:
@@ -41,8 +42,10 @@ class Mailbox:
 
     __slots__ = (
         "_agenda",
+        "_alarm",
         "_counts",
         "_delayed",
+        "_doubt_ends",
         "_doubtful",
         "_expirations",
         "_expiring",
@@ -69,12 +72,14 @@ class Mailbox:
         self.expired = 0
         self._residence = residence
         self._agenda = agenda
+        self._alarm = 0  # the earliest time noted in the agenda and not come yet, 0 for none
         self._ready = ReadyList()
         self._line: deque[Consumer] = deque()  # consumers with room, the next one first
         self._counts: dict[int, int] = {}  # how often an entry was returned, if ever
         self._delayed: list[tuple[int, int, Entry]] = []
         self._doubtful: dict[int, Entry] = {}
-        self._expirations: list[tuple[int, int]] = []
+        self._doubt_ends = 0
+        self._expirations: list[tuple[int, int]] = []  # a heap; entries no longer in the ready list linger for a while
         self._expiring: dict[int, Entry] = {}  # entries in the ready list that may expire
         self._ghosts = 0
 
@@ -116,13 +121,13 @@ class Mailbox:
             if entry.expiration:
                 self._watch_expiration(entry)
             append(entry)
-        self.dispatch(turn)
+        self.dispatch(turn, new=True)
 
     def put_delayed(self, entry: Entry, delivery_time: int) -> None:
         """Add a new entry that may not be delivered before `delivery_time` (§7.9)."""
         self.enqueued += 1
         heappush(self._delayed, (delivery_time, entry.id, entry))
-        self._agenda.note(delivery_time, self)
+        self._wake_at(delivery_time)
 
     def restore(self, entry: Entry, count: int, delivery_time: int, now: int) -> None:
         """Add an entry found in the store after a restart."""
@@ -130,7 +135,7 @@ class Mailbox:
             self._counts[entry.id] = count
         if delivery_time > now:
             heappush(self._delayed, (delivery_time, entry.id, entry))
-            self._agenda.note(delivery_time, self)
+            self._wake_at(delivery_time)
         elif entry.id <= self.delivered_up_to:
             self._doubtful[entry.id] = entry
         else:
@@ -141,17 +146,33 @@ class Mailbox:
     def doubt_until(self, when: int) -> None:
         """If anything is in doubt, let the doubt end at `when`."""
         if self._doubtful:
-            self._agenda.note(when, self)
+            self._doubt_ends = when
+            self._wake_at(when)
 
     def _watch_expiration(self, entry: Entry) -> None:
-        self._expiring[entry.id] = entry
-        heappush(self._expirations, (entry.expiration, entry.id))
-        self._agenda.note(entry.expiration, self)
+        expiring, expirations = self._expiring, self._expirations
+        expiring[entry.id] = entry
+        heappush(expirations, (entry.expiration, entry.id))
+        if len(expirations) > 2 * len(expiring) + _STALE_TOLERATED:
+            # Most messages are consumed long before they expire: memory must not grow with the flow.
+            expirations[:] = [(watched.expiration, watched.id) for watched in expiring.values()]
+            heapify(expirations)
+        self._wake_at(entry.expiration)
+
+    def _wake_at(self, when: int) -> None:
+        if not self._alarm or when < self._alarm:
+            self._alarm = when
+            self._agenda.note(when, self)
 
     # Entries go out to consumers.
 
-    def dispatch(self, turn: Turn) -> None:
-        """Hand entries to consumers with room, in turn, until one or the other runs out."""
+    def dispatch(self, turn: Turn, *, new: bool = False) -> None:
+        """Hand entries to consumers with room, in turn, until one or the other runs out.
+
+        Afterwards nothing waits or no consumer has room, except in doubt.  So if the entries are `new` to all
+        mailboxes of a topic in this turn, each hands out the first few of the same entries in the same order, and
+        consumers of one connection share a delivery.  Otherwise sharing could change the order for one of them.
+        """
         line, ready = self._line, self._ready
         if not line or not ready or self._doubtful:
             return
@@ -174,15 +195,17 @@ class Mailbox:
             consumer.held_bytes += entry.size
             count = counts[entry_id] + 1 if entry_id in counts else 1
             deliveries = turn.deliveries_to(consumer.connection)
-            delivery = deliveries.get(entry_id)
+            key = entry_id if new else (entry_id, consumer.number)
+            delivery = deliveries.get(key)
             if delivery is None:
                 frame = Raw(entry.frame) if entry.frame is not None else NOT_LOADED
-                deliveries[entry_id] = Delivered(entry_id, [consumer.number], [count], frame)
+                deliveries[key] = Delivered(entry_id, [consumer.number], [count], frame)
             else:
                 delivery.consumers.append(consumer.number)
                 delivery.counts.append(count)
             if entry.stored:
-                stored_up_to = max(stored_up_to, entry_id)
+                if entry_id > stored_up_to:  # noqa: PLR1730 - max() costs more, and this is done for every message
+                    stored_up_to = entry_id
                 if entry.references == 1:
                     # The frame is on its way to its only reader; should it come back, the store has it.
                     residence.forget(entry)
@@ -202,45 +225,61 @@ class Mailbox:
 
     # Consumers come and go.
 
-    def open(self, consumer: Consumer, settled: Iterable[int], held: Iterable[int], turn: Turn) -> list[int]:
+    def open(self, consumer: Consumer, settled: Tags, held: Tags, turn: Turn) -> list[int]:
         """Let a consumer in; what it settled is gone, what it still holds is its own again.
 
-        Returns those of `held` that others have by now.
+        What it settled is gone even if another consumer has it by now: that may be the same client, whose old
+        connection has not been noticed to be dead.  Returns those of `held` that could not be given back to it because
+        others have or had them; a mailbox that is not durable has no others.
         """
-        gone = [entry for entry in map(self._reclaim, settled) if entry is not None]
-        self._leave(gone, turn)
-        self.dequeued += len(gone)
         lost: list[int] = []
-        for tag in held:
-            entry = self._reclaim(tag)
-            if entry is not None:
-                consumer.hold(entry)
-            elif any(tag in other.held for other in self.consumers):
-                lost.append(tag)
+        if settled or held:
+            back = self._reclaim({*settled, *held})
+            gone = [back.pop(tag) for tag in settled if tag in back]
+            for other in self.consumers:
+                taken = other.let_go(settled)
+                if taken:
+                    gone += taken
+                    self._line_up(other)
+            self.dequeued += len(gone)
+            self._leave(gone, turn)
+            for tag in held:
+                entry = back.pop(tag, None)
+                if entry is not None:
+                    consumer.hold(entry)
+                elif self.durable and tag not in consumer.held:
+                    lost.append(tag)
         self.consumers.append(consumer)
         self._line_up(consumer)
         self.dispatch(turn)
         return lost
 
-    def _reclaim(self, tag: int) -> Entry | None:
-        """Take an entry that was delivered before and is with nobody now."""
-        entry = self._doubtful.pop(tag, None)
-        if entry is None:
-            entry = self._ready.take_returned(tag)
-            if entry is not None and entry.expiration and self._expiring.pop(tag, None) is None:
+    def _reclaim(self, tags: set[int]) -> dict[int, Entry]:
+        """Take the entries among these that were delivered before and are with nobody now."""
+        taken: dict[int, Entry] = {}
+        for tag in tags & self._doubtful.keys():
+            taken[tag] = self._doubtful.pop(tag)
+        for entry in self._ready.take_returned(tags):
+            if entry.expiration and self._expiring.pop(entry.id, None) is None:
                 self._ghosts -= 1
-                return None
-        return entry
+            else:
+                taken[entry.id] = entry
+        return taken
 
-    def close(self, consumer: Consumer, turn: Turn) -> None:
-        """Let a consumer out; what it held goes back to its place, or is gone with a mailbox that is not durable."""
-        self.consumers.remove(consumer)
-        if consumer.waiting:
-            consumer.waiting = False
-            self._line.remove(consumer)
-        entries = list(consumer.held.values())
-        consumer.held.clear()
-        consumer.held_bytes = 0
+    def close(self, consumers: Iterable[Consumer], turn: Turn) -> None:
+        """Let consumers out; what they held goes back to its place, or is gone with a mailbox that is not durable.
+
+        All are out before anything is handed out again, so that it goes to others, and in order.
+        """
+        entries: list[Entry] = []
+        for consumer in consumers:
+            self.consumers.remove(consumer)
+            if consumer.waiting:
+                consumer.waiting = False
+                self._line.remove(consumer)
+            entries += consumer.held.values()
+            consumer.held.clear()
+            consumer.held_bytes = 0
         self._give_back(entries, turn)
         self.dispatch(turn)
 
@@ -316,15 +355,17 @@ class Mailbox:
 
     # Time passes.
 
-    def wake(self, turn: Turn, doubt_is_over: bool) -> None:
+    def wake(self, turn: Turn) -> None:
         """Deliver what is due, expire what is over, and end the doubt if its time has come."""
         now = turn.now
+        if self._alarm <= now:
+            self._alarm = 0
         while self._delayed and self._delayed[0][0] <= now:
             entry = heappop(self._delayed)[2]
             if entry.expiration:
                 self._watch_expiration(entry)
             self._ready.put_back(entry)
-        if doubt_is_over and self._doubtful:
+        if self._doubtful and now >= self._doubt_ends:
             entries = list(self._doubtful.values())
             self._doubtful.clear()
             self._give_back(entries, turn)
@@ -336,6 +377,18 @@ class Mailbox:
                 self._expire(expired, turn)
         self._bury()
         self.dispatch(turn)
+        self._set_alarm()
+
+    def _set_alarm(self) -> None:
+        expirations = self._expirations
+        while expirations and expirations[0][1] not in self._expiring:
+            heappop(expirations)
+        if expirations:
+            self._wake_at(expirations[0][0])
+        if self._delayed:
+            self._wake_at(self._delayed[0][0])
+        if self._doubtful:
+            self._wake_at(self._doubt_ends)
 
     def _bury(self) -> None:
         """Take ghosts out of the ready list once they are many, so that they cannot pile up in an idle queue."""

@@ -36,13 +36,15 @@ class QueuePlace:
 class TopicPlace:
     """A topic: a mailbox for each subscription, durable or not (§4.2.2)."""
 
-    __slots__ = ("created", "destination", "enqueued", "id", "subscriptions")
+    __slots__ = ("created", "dequeued", "destination", "enqueued", "expired", "id", "subscriptions")
 
     def __init__(self, place_id: int, destination: Topic, created: int) -> None:
         self.id = place_id
         self.destination: Destination = destination
         self.created = created
         self.enqueued = 0
+        self.dequeued = 0  # by subscriptions that are gone
+        self.expired = 0
         self.subscriptions: dict[int, Subscription] = {}
 
     @property
@@ -53,6 +55,12 @@ class TopicPlace:
     def mailboxes(self) -> list[Mailbox]:
         """All mailboxes of the place."""
         return [subscription.mailbox for subscription in self.subscriptions.values()]
+
+    def remove(self, subscription: Subscription) -> None:
+        """Forget a subscription, but not what it counted."""
+        del self.subscriptions[subscription.id]
+        self.dequeued += subscription.mailbox.dequeued
+        self.expired += subscription.mailbox.expired
 
     def mailboxes_for(self, connection: str) -> list[Mailbox]:
         """The mailboxes that get what this connection sends; no-local ones leave out their own (§8.3.1)."""

@@ -4,7 +4,6 @@ The order is priority first (JMSPriority 9 before 0, §3.4.10), then age, which 
 
 New messages have the greatest id so far and go to the end of their level: a deque.  Messages that come back from a
 consumer, or whose delivery time has come, are older than the newest and go to their place: a heap beside the deque.
-There are never many of those at once, so they can also be found by id.
 """
 
 from __future__ import annotations
@@ -87,21 +86,21 @@ class ReadyList:
         self._length -= 1
         return entry
 
-    def take_returned(self, entry_id: int) -> Entry | None:
-        """Take an entry that was put back, by its id; None if it is not among those."""
+    def take_returned(self, ids: set[int]) -> list[Entry]:
+        """Take the entries with these ids that were put back; those that were not are passed over."""
+        taken: list[Entry] = []
         for priority, level in enumerate(self._levels):
-            if level is None:
+            if level is None or not level.returned:
                 continue
-            for position, (candidate, entry) in enumerate(level.returned):
-                if candidate == entry_id:
-                    level.returned[position] = level.returned[-1]
-                    level.returned.pop()
-                    heapify(level.returned)
-                    if not level.arrived and not level.returned:
-                        self._occupied ^= 1 << priority
-                    self._length -= 1
-                    return entry
-        return None
+            found = [entry for number, entry in level.returned if number in ids]
+            if found:
+                taken += found
+                level.returned = [pair for pair in level.returned if pair[0] not in ids]
+                heapify(level.returned)
+                if not level.arrived and not level.returned:
+                    self._occupied ^= 1 << priority
+        self._length -= len(taken)
+        return taken
 
     def remove(self, ids: set[int]) -> list[Entry]:
         """Take all entries with these ids; costs a pass over everything that waits."""

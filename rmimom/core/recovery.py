@@ -49,9 +49,8 @@ def recover(state: State, snapshot: Snapshot, now: int) -> list[Record]:
         if number in mailboxes:
             mailboxes[number].delivered_up_to = delivered_up_to
     orphans = _restore_messages(snapshot, mailboxes, now)
-    state.doubt_ends = now + state.rules.recovery_grace
     for mailbox in mailboxes.values():
-        mailbox.doubt_until(state.doubt_ends)
+        mailbox.doubt_until(now + state.rules.recovery_grace)
     return [MessagesDropped(orphans)] if orphans else []
 
 

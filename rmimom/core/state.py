@@ -78,7 +78,6 @@ class State:
         self.producers = Producers(rules.producer_memory)
         self.users: dict[str, UserPut] = {}
         self.clients: dict[str, Client] = {name: Client(name, name, "") for name in (SERVER, BARE)}
-        self.doubt_ends = 0
         self.messages_in = 0
         self.messages_out = 0
 

@@ -66,8 +66,10 @@ def collect(state: State) -> BrokerStatistics:
                 consumers=sum(len(mailbox.consumers) for mailbox in mailboxes),
                 subscriptions=0 if is_queue else len(mailboxes),
                 enqueued=place.mailbox.enqueued if isinstance(place, QueuePlace) else place.enqueued,
-                dequeued=sum(mailbox.dequeued for mailbox in mailboxes),
-                expired=sum(mailbox.expired for mailbox in mailboxes),
+                dequeued=sum(mailbox.dequeued for mailbox in mailboxes)
+                + (0 if isinstance(place, QueuePlace) else place.dequeued),
+                expired=sum(mailbox.expired for mailbox in mailboxes)
+                + (0 if isinstance(place, QueuePlace) else place.expired),
             )
         )
     subscriptions = [

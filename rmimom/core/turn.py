@@ -24,7 +24,7 @@ class Turn:
         self._removed: dict[int, list[int]] = {}
         self._returned: dict[int, list[int]] = {}
         self._advanced: dict[int, int] = {}
-        self._deliveries: dict[str, dict[int, Delivered]] = {}
+        self._deliveries: dict[str, dict[int | tuple[int, int], Delivered]] = {}
 
     def removed(self, mailbox: int, ids: list[int]) -> None:
         """These messages leave the mailbox for good."""
@@ -42,8 +42,8 @@ class Turn:
         """The mailbox handed out messages up to this id."""
         self._advanced[mailbox] = delivered_up_to
 
-    def deliveries_to(self, connection: str) -> dict[int, Delivered]:
-        """What goes to this connection, by tag, in order."""
+    def deliveries_to(self, connection: str) -> dict[int | tuple[int, int], Delivered]:
+        """What goes to this connection, in order: by tag if its consumers share it, by tag and consumer if not."""
         found = self._deliveries.get(connection)
         if found is None:
             found = self._deliveries[connection] = {}
