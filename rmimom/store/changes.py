@@ -1,0 +1,311 @@
+"""A batch of records as few SQL statements.
+
+Records that come by the hundred (messages stored, removed and dropped, positions of mailboxes and producers) are
+gathered and written together at the end; they concern different rows, so their order does not matter.  A record that
+could meet gathered ones, and every rare one, first has them written.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from rmimom.records import (
+    CallbackChanged,
+    DestinationCreated,
+    DestinationDeleted,
+    MailboxAdvanced,
+    MessagesDropped,
+    MessagesRemoved,
+    MessagesReturned,
+    MessagesStored,
+    ProducerAdvanced,
+    ProducersForgotten,
+    Record,
+    SubscriptionCreated,
+    SubscriptionDeleted,
+    UserPut,
+    UserRemoved,
+)
+from rmimom.store.segment import SegmentBuilder
+from rmimom.store.statements import ManyIds, ManyRows, Value
+
+_SEGMENTS = ManyRows("segment", ("id", "layout", "checksum", "data"))
+_MESSAGES = ManyRows(
+    "message",
+    (
+        "id",
+        "destination_id",
+        "segment_id",
+        "position",
+        "length",
+        "kind",
+        "mode",
+        "priority",
+        "timestamp",
+        "expiration",
+        "delivery_time",
+        "properties_length",
+        "body_length",
+    ),
+)
+_DELIVERIES = ManyRows("delivery", ("mailbox_id", "message_id", "count"))
+_MAILBOXES = ManyRows(
+    "mailbox",
+    ("id", "delivered_up_to"),
+    " ON CONFLICT (id) DO UPDATE SET delivered_up_to = excluded.delivered_up_to"
+    " WHERE excluded.delivered_up_to > mailbox.delivered_up_to",
+)
+_PRODUCERS = ManyRows(
+    "producer",
+    ("name", "sequence", "at"),
+    " ON CONFLICT (name) DO UPDATE SET at = excluded.at, sequence = CASE"
+    " WHEN excluded.sequence > producer.sequence THEN excluded.sequence ELSE producer.sequence END",
+)
+_REMOVED = ManyIds("DELETE FROM delivery WHERE mailbox_id = ? AND {}", "message_id")
+_RETURNED = ManyIds("UPDATE delivery SET count = count + 1 WHERE mailbox_id = ? AND {}", "message_id")
+_LIVE = ManyIds("SELECT segment_id, sum(length) FROM message WHERE {} GROUP BY segment_id", "id")
+_DROPPED = ManyIds("DELETE FROM message WHERE {}", "id")
+_GARBAGE = ManyIds("DELETE FROM segment WHERE {}", "id")
+_ADD_DESTINATION = """
+    INSERT INTO destination (id, kind, name, created) VALUES (?, ?, ?, ?)
+    ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, name = excluded.name, created = excluded.created"""
+_ADD_SUBSCRIPTION = """
+    INSERT INTO subscription (id, destination_id, client_id, name, selector, no_local, callback, created)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (id) DO UPDATE SET destination_id = excluded.destination_id, client_id = excluded.client_id,
+        name = excluded.name, selector = excluded.selector, no_local = excluded.no_local,
+        callback = excluded.callback, created = excluded.created"""
+_PUT_USER = """
+    INSERT INTO user (name, salt, digest, administrator) VALUES (?, ?, ?, ?)
+    ON CONFLICT (name) DO UPDATE SET salt = excluded.salt, digest = excluded.digest,
+        administrator = excluded.administrator"""
+
+
+def delete_segments(cursor: sqlite3.Cursor, segments: Sequence[int]) -> None:
+    """Delete segments that hold nothing any more."""
+    _GARBAGE.execute(cursor, segments)
+
+
+def write_segments(cursor: sqlite3.Cursor, first: int, builders: Sequence[SegmentBuilder]) -> None:
+    """Write segments with ids counted from `first`."""
+    rows: list[Value] = []
+    for segment, builder in enumerate(builders, first):
+        rows += (segment, *builder.finish())
+    _SEGMENTS.insert(cursor, rows)
+
+
+class Changes:
+    """The records of one batch on their way into the database, inside its transaction.
+
+    After `write()`, and after the commit, `added` says which segments are new (id and bytes) and `dropped` how many
+    bytes of which segment are not needed any more.
+    """
+
+    def __init__(self, cursor: sqlite3.Cursor, next_segment: int) -> None:
+        self.added: list[tuple[int, int]] = []
+        self.dropped: dict[int, int] = {}
+        self.messages = 0
+        self._cursor = cursor
+        self._next_segment = next_segment
+        self._builders: list[SegmentBuilder] = []
+        self._first_id = 0
+        self._messages: list[Value] = []
+        self._deliveries: list[Value] = []
+        self._removed: dict[int, list[int]] = {}
+        self._dropped: list[int] = []
+        self._advanced: dict[int, int] = {}
+        self._producers: dict[str, tuple[int, int]] = {}
+
+    def apply(self, records: Sequence[Record]) -> None:
+        """Apply records in their order.  Raises sqlite3.Error."""
+        for record in records:
+            _APPLY[type(record)](self, record)
+        self._write()
+
+    def _write(self) -> None:
+        """Write what was gathered."""
+        cursor = self._cursor
+        if self._builders:
+            write_segments(cursor, self._next_segment, self._builders)
+            self.added += [(number, made.size) for number, made in enumerate(self._builders, self._next_segment)]
+            self._next_segment += len(self._builders)
+            self._builders = []
+            _MESSAGES.insert(cursor, self._messages)
+            _DELIVERIES.insert(cursor, self._deliveries)
+            self.messages += len(self._messages) // _MESSAGES.width
+            self._messages, self._deliveries = [], []
+            self._first_id = 0
+        for mailbox, ids in self._removed.items():
+            _REMOVED.execute(cursor, ids, mailbox)
+        self._removed = {}
+        if self._dropped:
+            self._drop(_LIVE.execute(cursor, self._dropped).fetchall())
+            self.messages -= _DROPPED.execute(cursor, self._dropped).rowcount
+            self._dropped = []
+        if self._advanced:
+            _MAILBOXES.insert(cursor, [value for row in self._advanced.items() for value in row])
+            self._advanced = {}
+        if self._producers:
+            _PRODUCERS.insert(cursor, [value for name, row in self._producers.items() for value in (name, *row)])
+            self._producers = {}
+
+    def _drop(self, live: Sequence[tuple[int, int]]) -> None:
+        for segment, size in live:
+            self.dropped[segment] = self.dropped.get(segment, 0) + size
+
+    def _write_before(self, ids: Sequence[int]) -> None:
+        """Write what was gathered if these ids may be part of it."""
+        if self._first_id and ids and max(ids) >= self._first_id:
+            self._write()
+
+    # One method for each kind of record.
+
+    def _stored(self, record: MessagesStored) -> None:
+        ids = record.ids
+        if not ids:
+            return
+        first = min(ids)
+        self._first_id = min(self._first_id, first) if self._first_id else first
+        builders, rows = self._builders, self._messages
+        if not builders:
+            builders.append(SegmentBuilder())
+        builder = builders[-1]
+        segment = self._next_segment + len(builders) - 1
+        destination = record.destination
+        for number, head, frame in zip(ids, record.heads, record.frames, strict=True):
+            length = len(frame)
+            if not builder.takes(length):
+                builder = SegmentBuilder()
+                builders.append(builder)
+                segment += 1
+            rows += (
+                number,
+                destination,
+                segment,
+                builder.add(number, frame),
+                length,
+                head.kind,
+                head.mode,
+                head.priority,
+                head.timestamp,
+                head.expiration,
+                head.delivery_time,
+                head.properties_length,
+                head.body_length,
+            )
+        deliveries = self._deliveries
+        for mailbox in record.mailboxes:
+            for number in ids:
+                deliveries += (mailbox, number, 0)
+
+    def _remove(self, record: MessagesRemoved) -> None:
+        ids = record.ids
+        if ids:
+            self._write_before(ids)
+            gathered = self._removed.get(record.mailbox)
+            if gathered is None:
+                self._removed[record.mailbox] = list(ids)
+            else:
+                gathered += ids
+
+    def _drop_messages(self, record: MessagesDropped) -> None:
+        self._write_before(record.ids)
+        self._dropped += record.ids
+
+    def _return(self, record: MessagesReturned) -> None:
+        self._write()
+        if record.ids:
+            _RETURNED.execute(self._cursor, record.ids, record.mailbox)
+
+    def _advance(self, record: MailboxAdvanced) -> None:
+        last = self._advanced.get(record.mailbox, 0)
+        self._advanced[record.mailbox] = max(last, record.delivered_up_to)
+
+    def _advance_producer(self, record: ProducerAdvanced) -> None:
+        last, _ = self._producers.get(record.producer, (0, 0))
+        self._producers[record.producer] = (max(last, record.sequence), record.at)
+
+    def _forget_producers(self, record: ProducersForgotten) -> None:
+        self._write()
+        for producer in record.producers:
+            self._cursor.execute("DELETE FROM producer WHERE name = ?", (producer,))
+
+    def _create_destination(self, record: DestinationCreated) -> None:
+        self._write()
+        self._cursor.execute(_ADD_DESTINATION, (record.id, record.kind, record.name, record.created))
+
+    def _delete_destination(self, record: DestinationDeleted) -> None:
+        self._write()
+        cursor, number = self._cursor, (record.id,)
+        subscriptions = cursor.execute("SELECT id FROM subscription WHERE destination_id = ?", number).fetchall()
+        for (mailbox,) in [*subscriptions, number]:
+            self._delete_mailbox(mailbox)
+        self._drop(
+            cursor.execute(
+                "SELECT segment_id, sum(length) FROM message WHERE destination_id = ? GROUP BY segment_id", number
+            ).fetchall()
+        )
+        self.messages -= cursor.execute("DELETE FROM message WHERE destination_id = ?", number).rowcount
+        cursor.execute("DELETE FROM destination WHERE id = ?", number)
+
+    def _create_subscription(self, record: SubscriptionCreated) -> None:
+        self._write()
+        self._cursor.execute(
+            _ADD_SUBSCRIPTION,
+            (
+                record.id,
+                record.destination,
+                record.client_id,
+                record.name,
+                record.selector,
+                record.no_local,
+                record.callback,
+                record.created,
+            ),
+        )
+
+    def _delete_subscription(self, record: SubscriptionDeleted) -> None:
+        self._write()
+        self._delete_mailbox(record.id)
+
+    def _delete_mailbox(self, mailbox: int) -> None:
+        for text in (
+            "DELETE FROM subscription WHERE id = ?",
+            "DELETE FROM mailbox WHERE id = ?",
+            "DELETE FROM delivery WHERE mailbox_id = ?",
+        ):
+            self._cursor.execute(text, (mailbox,))
+
+    def _change_callback(self, record: CallbackChanged) -> None:
+        self._write()
+        self._cursor.execute(
+            "UPDATE subscription SET callback = ? WHERE id = ?", (record.callback, record.subscription)
+        )
+
+    def _put_user(self, record: UserPut) -> None:
+        self._write()
+        self._cursor.execute(_PUT_USER, (record.name, record.salt, record.digest, record.administrator))
+
+    def _remove_user(self, record: UserRemoved) -> None:
+        self._write()
+        self._cursor.execute("DELETE FROM user WHERE name = ?", (record.name,))
+
+
+_APPLY: Final[dict[type, Callable[..., None]]] = {
+    MessagesStored: Changes._stored,
+    MessagesRemoved: Changes._remove,
+    MessagesDropped: Changes._drop_messages,
+    MessagesReturned: Changes._return,
+    MailboxAdvanced: Changes._advance,
+    ProducerAdvanced: Changes._advance_producer,
+    ProducersForgotten: Changes._forget_producers,
+    DestinationCreated: Changes._create_destination,
+    DestinationDeleted: Changes._delete_destination,
+    SubscriptionCreated: Changes._create_subscription,
+    SubscriptionDeleted: Changes._delete_subscription,
+    CallbackChanged: Changes._change_callback,
+    UserPut: Changes._put_user,
+    UserRemoved: Changes._remove_user,
+}
