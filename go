@@ -41,9 +41,10 @@ find_python() {
         "PYTHON=/path/to/python3.12 ./go ..."
 }
 
-# What was installed into .venv stands in this file, with the files that say what to install; a change of them installs again.
+# What was installed into .venv stands in this file: the extras, where (programs in .venv/bin hold that path), and the
+# files that say what to install.  A change of any of them installs again.
 stamp=.venv/installed
-wanted() { printf '%s\n' "$1"; cat setup.cfg pyproject.toml; }
+wanted() { printf '%s\n%s\n' "$1" "$(pwd)"; cat setup.cfg pyproject.toml; }
 
 # install EXTRAS: EXTRAS is empty, "test" or "dev", each with all that the one before has.
 install() {
