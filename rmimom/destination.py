@@ -15,8 +15,9 @@ from rmimom.errors import InvalidDestinationError
 
 MAX_NAME_LENGTH = 255
 # Free for people's habits (dots, slashes, colons, any alphabet), closed for what other rules use: white space and
-# control characters, the wildcards * > #, the list separator, and characters that break URIs and shells.
-_FORBIDDEN = re.compile(r"[\s\x00-\x1f\x7f*>#,?@'\"\\]")
+# control characters, lone surrogates (which are no characters and cannot be stored), the wildcards * > #, the list
+# separator, and characters that break URIs and shells.
+_FORBIDDEN = re.compile(r"[\s\x00-\x1f\x7f\ud800-\udfff*>#,?@'\"\\]")
 SYSTEM_PREFIX = "rmimom."
 
 
@@ -71,9 +72,9 @@ def check_name(name: str, kind: str) -> None:
     if found:
         raise InvalidDestinationError(
             f"the {kind} name {name!r} holds {found.group()!r} at position {found.start()}; "
-            "names may not hold white space, control characters, quotes, backslashes or any of * > # , ? @",
+            "names may not hold white space, control characters, surrogates, quotes, backslashes or any of * > # , ? @",
             kind=kind,
-            name=name,
+            name=name.encode("utf-8", "backslashreplace").decode(),
         )
 
 

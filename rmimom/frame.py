@@ -11,7 +11,7 @@ Several frames travel as one batch: a MessagePack array of an exchange (`Request
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final, TypeAlias
 
 import msgspec
 
@@ -36,19 +36,23 @@ PERSISTENT: Final = 2
 DEFAULT_PRIORITY: Final = 4
 
 
+Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""A number that a peer chose and any store can keep; checked when bytes are decoded."""
+
+
 class Head(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What the server reads of a message.  Times are milliseconds since 1970 UTC; 0 means none."""
 
     kind: int
     mode: int
     priority: int
-    timestamp: int
-    expiration: int
-    delivery_time: int
+    timestamp: Count
+    expiration: Count
+    delivery_time: Count
     destination: str
     message_id: str
-    properties_length: int
-    body_length: int
+    properties_length: Count
+    body_length: Count
 
 
 class Frame(msgspec.Struct, array_like=True, frozen=True, gc=False):

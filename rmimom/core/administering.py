@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rmimom.commands import Connect, CreateDestination, DeleteDestination, Disconnect, Purge, PutUser, RemoveUser
 from rmimom.core.consuming import close_opened, delete_place
+from rmimom.core.limits import check_text
 from rmimom.core.place import QueuePlace
 from rmimom.core.state import BARE, SERVER, Client, State
 from rmimom.core.turn import Turn
@@ -18,6 +19,8 @@ def connect(state: State, command: Connect, turn: Turn) -> None:
     del turn
     if command.connection in state.clients:
         raise IllegalStateError("this connection exists already", connection=command.connection)
+    check_text(command.user, "the name of the user", JMSSecurityError)
+    check_text(command.client_id, "the client id", InvalidClientIDError)
     if command.client_id and any(client.client_id == command.client_id for client in state.clients.values()):
         raise InvalidClientIDError(
             f"the client id {command.client_id!r} belongs to another open connection; "
@@ -74,8 +77,9 @@ def purge(state: State, command: Purge, turn: Turn) -> int:
 
 def put_user(state: State, command: PutUser, turn: Turn) -> bool:
     """Add a user or change one; True if it is new."""
-    if not command.name or len(command.name) > 255:
-        raise JMSSecurityError("a user name has between 1 and 255 characters")
+    if not command.name:
+        raise JMSSecurityError("a user needs a name, but the name given is empty")
+    check_text(command.name, "the name of the user", JMSSecurityError)
     record = UserPut(command.name, command.salt, command.digest, command.administrator)
     new = command.name not in state.users
     state.users[command.name] = record

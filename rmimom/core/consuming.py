@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from rmimom.commands import Acknowledge, CloseConsumer, DeleteSubscription, Release, Subscribe
 from rmimom.core.consumer import Consumer
+from rmimom.core.limits import MAX_URI_LENGTH, check_number, check_text
 from rmimom.core.mailbox import Mailbox
 from rmimom.core.place import Place, QueuePlace, TopicPlace
 from rmimom.core.state import Client, OpenConsumer, State
@@ -13,8 +14,6 @@ from rmimom.core.subscription import Subscription
 from rmimom.core.turn import Turn
 from rmimom.errors import IllegalStateError, InvalidDestinationError, InvalidSelectorError
 from rmimom.records import CallbackChanged, SubscriptionCreated, SubscriptionDeleted
-
-MAX_SUBSCRIPTION_NAME_LENGTH = 255
 
 
 def subscribe(state: State, command: Subscribe, turn: Turn) -> list[int]:
@@ -25,6 +24,7 @@ def subscribe(state: State, command: Subscribe, turn: Turn) -> list[int]:
             f"consumer {command.consumer} of this connection is open already; choose another number",
             consumer=command.consumer,
         )
+    check_number(command.consumer, "the number of the consumer", IllegalStateError)
     if command.prefetch < 1 or command.prefetch_bytes < 1:
         raise IllegalStateError(
             f"prefetch is {command.prefetch} messages and {command.prefetch_bytes} bytes; both must be at least 1"
@@ -67,11 +67,8 @@ def _subscription(state: State, client: Client, topic: TopicPlace, command: Subs
             "a durable subscription belongs to a client id or a user; give one when you create the connection",
             subscription=command.durable,
         )
-    if len(command.durable) > MAX_SUBSCRIPTION_NAME_LENGTH:
-        raise InvalidDestinationError(
-            f"the subscription name has {len(command.durable)} characters; "
-            f"at most {MAX_SUBSCRIPTION_NAME_LENGTH} are allowed"
-        )
+    check_text(command.durable, "the name of the subscription", InvalidDestinationError)
+    check_text(command.callback, "the URI of the callback object", InvalidDestinationError, MAX_URI_LENGTH)
     key = (client.owner, command.durable)
     found = state.subscriptions.get(key)
     if found is not None:

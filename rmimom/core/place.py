@@ -27,9 +27,9 @@ class QueuePlace:
         """All mailboxes of the place."""
         return [self.mailbox]
 
-    def mailboxes_for(self, connection: str) -> list[Mailbox]:
+    def mailboxes_for(self, connection: str, client_id: str) -> list[Mailbox]:
         """The mailboxes that get what this connection sends."""
-        del connection
+        del connection, client_id
         return [self.mailbox]
 
 
@@ -62,12 +62,12 @@ class TopicPlace:
         self.dequeued += subscription.mailbox.dequeued
         self.expired += subscription.mailbox.expired
 
-    def mailboxes_for(self, connection: str) -> list[Mailbox]:
+    def mailboxes_for(self, connection: str, client_id: str) -> list[Mailbox]:
         """The mailboxes that get what this connection sends; no-local ones leave out their own (§8.3.1)."""
         return [
             subscription.mailbox
             for subscription in self.subscriptions.values()
-            if not (subscription.no_local and subscription.connection == connection)
+            if not (subscription.no_local and subscription.is_own(connection, client_id))
         ]
 
 

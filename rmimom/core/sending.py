@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rmimom.commands import Send
 from rmimom.core.entry import Entry
+from rmimom.core.limits import MAX_NUMBER, check_text
 from rmimom.core.mailbox import Mailbox
 from rmimom.core.place import Place, TopicPlace
 from rmimom.core.state import State
@@ -15,11 +16,16 @@ from rmimom.records import MessagesStored, ProducerAdvanced
 
 def send(state: State, command: Send, turn: Turn) -> None:
     """Accept all frames or none; what the producer numbered before and was accepted is passed over."""
-    state.client(command.connection)
+    client = state.client(command.connection)
     frames = command.frames
     sequence, last = command.sequence, 0
     if command.producer:
         last = sequence + len(frames) - 1
+        if not 1 <= sequence <= last <= MAX_NUMBER:
+            raise MessageFormatError(
+                f"{len(frames)} messages numbered from {sequence} are no batch; a producer numbers its messages from 1"
+            )
+        check_text(command.producer, "the name of the producer", MessageFormatError)
         accepted = state.producers.accepted_up_to(command.producer)
         if last <= accepted:
             return
@@ -33,7 +39,7 @@ def send(state: State, command: Send, turn: Turn) -> None:
         place.enqueued += count
     if command.producer:
         state.producers.advance(command.producer, last, turn.now)
-    mailboxes = place.mailboxes_for(command.connection)
+    mailboxes = place.mailboxes_for(client.connection, client.client_id)
     if not mailboxes:
         return
     stored = _store(state, command, place, mailboxes, heads, frames, turn)

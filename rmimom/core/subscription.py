@@ -48,3 +48,7 @@ class Subscription:
     def active(self) -> bool:
         """Whether a consumer is connected."""
         return bool(self.mailbox.consumers)
+
+    def is_own(self, connection: str, client_id: str) -> bool:
+        """Whether it is the sender's own: of its connection, or durable and of its client id, active or not."""
+        return self.connection == connection or bool(client_id and self.owner == client_id)
