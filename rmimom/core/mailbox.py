@@ -225,7 +225,7 @@ class Mailbox:
 
     # Consumers come and go.
 
-    def open(self, consumer: Consumer, settled: Tags, held: Tags, turn: Turn) -> list[int]:
+    def open(self, consumer: Consumer, settled: tuple[int, ...], held: tuple[int, ...], turn: Turn) -> list[int]:
         """Let a consumer in; what it settled is gone, what it still holds is its own again.
 
         What it settled is gone even if another consumer has it by now: that may be the same client, whose old
