@@ -152,7 +152,7 @@ class Batch(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The records of one turn of the engine: all of them or none.
 
     `epoch` counts the actives of the cluster, `sequence` the batches since the data directory was made;
-    together they are the position in the log.  `next_id` is the first id not used yet.
+    together they are the position in the log.  No id from `next_id` on was ever used.
     """
 
     epoch: int

@@ -11,7 +11,7 @@ from rmimom.records import DestinationCreated, ProducerAdvanced, SubscriptionCre
 
 
 class Position(msgspec.Struct, frozen=True, order=True):
-    """Where a store stands in the log: the last batch it holds, and the first id not used yet."""
+    """Where a store stands in the log: the last batch it holds, and the first id that is free for sure."""
 
     epoch: int = 0
     sequence: int = 0
