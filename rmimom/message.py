@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
@@ -26,6 +26,10 @@ from rmimom.values import Float, MapValue, PropertyValue, decode_properties, enc
 
 MAX_TIME: Final = 2**53
 """The latest time a header can hold, in milliseconds since 1970: exact in every JSON reader."""
+
+
+Source: TypeAlias = msgspec.Raw | bytes | wire.Frame
+"""What a received message is read from."""
 
 
 class Acknowledger(Protocol):
@@ -72,7 +76,7 @@ class Message:
     if TYPE_CHECKING:
         _acknowledger: Acknowledger | None
         _kind: str | None
-        _source: msgspec.Raw | bytes | wire.Frame | None
+        _source: Source | None
         _tag: int
         body: object
         correlation_id: str | None
@@ -124,7 +128,7 @@ class Message:
     @classmethod
     def from_frame(
         cls,
-        source: msgspec.Raw | bytes,
+        source: Source,
         *,
         tag: int = 0,
         delivery_count: int = 1,
@@ -151,6 +155,11 @@ class Message:
             raise AttributeError(f"a message has no attribute {name!r}")
         self._read_headers()
         return object.__getattribute__(self, name)
+
+    def _original(self) -> Source:
+        """What came from the server, whatever the application changed."""
+        assert self._source is not None
+        return self._source
 
     def _frame(self) -> wire.Frame:
         source = self._source

@@ -1,0 +1,185 @@
+"""Consumers: Receiver for queues, Subscriber for topics; one implementation (Jakarta Messaging 3.1 §8)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol
+
+from rmimom.client.inbox import Intake
+from rmimom.client.mode import AcknowledgeMode
+from rmimom.destination import Destination
+from rmimom.errors import ConnectionFailedError, IllegalStateError, JMSError
+from rmimom.message import Message
+
+if TYPE_CHECKING:
+    from rmimom.client.session import Session
+
+
+class MessageObserver(Protocol):
+    """Somebody to tell of each message: an object with this method, or any callable that takes a message."""
+
+    def on_message(self, message: Message) -> None:
+        """A message came.  In sessions that acknowledge by themselves it is acknowledged when this returns."""
+        ...
+
+
+Listener = Callable[[Message], object]
+
+
+class Consumer:
+    """Receives messages of one destination; made by a Session and used by the thread that uses the session."""
+
+    def __init__(self, session: Session, destination: Destination, options: Mapping[str, object]) -> None:
+        connection = session._connection
+        self._session = session
+        self._connection = connection
+        self._exchange = connection._exchange
+        self._lock = connection._inbox_lock
+        self.destination = destination
+        self._options = dict(options)
+        self._listeners: dict[int, tuple[object, Listener]] = {}
+        self._automatic = session._automatic
+        self._eager = session.mode is not AcknowledgeMode.DUPS_OK_ACKNOWLEDGE
+        self._number = connection._next_consumer()
+        self._opened = False
+        self._closed = False
+        self._intake = Intake(self._number, connection._outbox.acks(self._number), self)
+
+    def receive(self, timeout: float | None = None) -> Message | None:
+        """The next message; waits for one, at most `timeout` seconds, and returns None if none came (§8.5).
+
+        None also if the consumer is closed meanwhile.  Raises IllegalStateError if it was closed before, or has
+        observers; ConnectionFailedError if the server is lost for longer than the connection's `reconnect_timeout`.
+        """
+        lock = self._lock
+        with lock:
+            intake = self._intake
+            if self._closed or self._listeners or intake.error is not None or not self._connection._running:
+                message = None
+            elif self._automatic:
+                message = intake.take_for_good()
+            else:
+                message = intake.take()
+        if message is None:
+            message = self._wait_for_message(timeout)
+            if message is None:
+                return None
+        if self._automatic:
+            pending = len(intake.acks.pending)
+            if self._eager or pending >= DUPS_OK_TOGETHER:
+                self._exchange.acknowledged(pending)
+        return message
+
+    def receive_no_wait(self) -> Message | None:
+        """The next message if one is here, else None (§8.5)."""
+        return self.receive(0)
+
+    def __iter__(self) -> Iterator[Message]:
+        """Messages as they come, until the consumer is closed."""
+        while not self._closed:
+            message = self.receive()
+            if message is not None:
+                yield message
+
+    def attach(self, observer: MessageObserver | Listener) -> None:
+        """Tell `observer` of every message from now on, in the thread of the session, one message at a time (§8.7).
+
+        An observer is an object with a method `on_message`, or a callable; several are told one after the other.
+        One that raises an error makes an AUTO or DUPS_OK session deliver the message again, flagged as redelivered, a
+        few times and then through the server; in the other modes the next message follows.
+        """
+        call = getattr(observer, "on_message", observer)
+        if not callable(call):
+            raise TypeError(f"{observer!r} is no observer: it has no method on_message and cannot be called")
+        self._check_open()
+        with self._lock:
+            self._listeners[id(observer)] = (observer, call)
+        self._session._listen()
+
+    def detach(self, observer: MessageObserver | Listener) -> None:
+        """Tell `observer` no more; harmless if it was not attached.  Without observers messages wait for `receive`."""
+        with self._lock:
+            self._listeners.pop(id(observer), None)
+
+    def close(self) -> None:
+        """Close the consumer: messages not acknowledged go back.  Waits for a running observer; twice is harmless."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._session._arrived.notify_all()
+        self._session._forget_consumer(self)
+        self._connection._close_consumer(self)
+
+    def acknowledge(self, message: Message) -> None:
+        """Carry out `Message.acknowledge`."""
+        self._session._acknowledge(self, message)
+
+    def __enter__(self) -> Consumer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else f"{len(self._intake.waiting)} waiting"
+        return f"<{type(self).__name__} {self.destination} {state}>"
+
+    def _wait_for_message(self, timeout: float | None) -> Message | None:
+        self._check_open()
+        deadline = None if timeout is None else time.monotonic() + timeout
+        arrived = self._session._arrived
+        intake = self._intake
+        with self._lock:
+            if self._listeners:
+                raise IllegalStateError(f"{self!r} has observers; detach them to receive messages yourself")
+            while not self._closed:
+                if self._connection._running:
+                    if intake.error is not None and not intake.waiting:
+                        raise intake.error
+                    message = intake.take_for_good() if self._automatic else intake.take()
+                    if message is not None:
+                        return message
+                problem = self._exchange.problem
+                if problem is not None:
+                    if isinstance(problem, ConnectionFailedError):
+                        raise problem
+                    return None
+                if deadline is None:
+                    arrived.wait()
+                else:
+                    remaining = deadline - time.monotonic()
+                    if remaining <= 0:
+                        return None
+                    arrived.wait(remaining)
+        return None
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise IllegalStateError(f"this {type(self).__name__} of {self.destination} is closed; create another one")
+
+    def _fail(self, error: JMSError) -> None:
+        """The server will not have this consumer any more; the lock is held."""
+        self._intake.error = error
+        self._session._arrived.notify_all()
+
+
+DUPS_OK_TOGETHER = 100
+"""Acknowledgements that a DUPS_OK session keeps before it sends them."""
+
+
+class Receiver(Consumer):
+    """Takes messages from a queue; each goes to one receiver (§4.1)."""
+
+
+class Subscriber(Consumer):
+    """Gets every message of a topic (§4.2); `durable` is the name of its durable subscription, or empty."""
+
+    @property
+    def durable(self) -> str:
+        """The name of the durable subscription; empty for a subscription that ends with the subscriber (§8.3)."""
+        return str(self._options.get("durable", ""))

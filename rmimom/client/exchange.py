@@ -1,0 +1,361 @@
+"""The exchange: sends and acknowledgements go to the server, one exchange at a time, with all that waits in each.
+
+No thread is set apart for it.  A thread that waits for an outcome does the exchange itself if nobody is at it, and what
+other threads have put into the outbox meanwhile goes along; else it waits and finds its outcome in the next one.  So a
+synchronous send costs no change of threads, and many threads that send at once share their exchanges.
+
+Sends that nobody waits for go when a chunk is full: the sending thread then looks whether the last answer has come,
+takes it, puts the next exchange on the wire and goes on.  It does so itself because a thread in Python that computes
+gives up the interpreter only every 5 ms: a helper thread would let the server stand idle that long in each exchange.
+
+The connection's keeper thread calls `keep` for what is left when the application does something else.
+
+Rule 1: `_busy` is true while one thread uses the channel, and only that thread does.
+Rule 2: `lock` guards the outbox and everything here, and is never held while the network is waited for.
+Rule 3: whoever stops being busy wakes those who wait, and leaves no answer unread without somebody to read it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from rmimom.client.outbox import Outbox, Ticket
+from rmimom.client.receipt import Receipt, late
+from rmimom.client.transport import Channel
+from rmimom.errors import ConnectionFailedError, JMSError
+from rmimom.frame import Response, decode_response, encode
+
+log = logging.getLogger("rmimom.client")
+
+LINGER: Final = 0.005
+"""Seconds that the keeper leaves an answer for the application's threads to take, see the top."""
+
+
+class Exchange:
+    """The way of one connection to its server; any thread may call it.
+
+    `on_lost` is called, in the thread that found out, when the server does not answer any more.
+    `patience` is how many seconds a call waits that was given no time limit.
+    """
+
+    def __init__(self, *, max_in_flight: int, patience: float, on_lost: Callable[[JMSError], None]) -> None:
+        self.lock = threading.Lock()
+        self.outbox = Outbox(lambda: Receipt(self))
+        # A chunk never holds everything that may be in flight: one fills while another travels.
+        self.outbox.chunk_messages = max(1, min(self.outbox.chunk_messages, max_in_flight // 2))
+        self.max_in_flight = max_in_flight
+        self.patience = patience
+        self.problem: JMSError | None = None
+        """Why nothing can be sent: closed, or no server for too long."""
+        self._on_lost = on_lost
+        self._progress = threading.Condition(self.lock)
+        self._work = threading.Condition(self.lock)
+        self.channel: Channel | None = None
+        self._busy = False
+        self._under_way = False
+        self._rounds = 0
+        self._waiters = 0
+        self._keeper_idle = False
+        self.last_used = time.monotonic()
+
+    # What producers and consumers call.
+
+    def sent(self) -> None:
+        """A message was put into the outbox and nobody waits for it."""
+        if self.outbox.waiting >= self.outbox.chunk_messages:
+            self._advance()
+        elif self._keeper_idle:
+            self.nudge()
+
+    def nudge(self) -> None:
+        """There is something in the outbox: let the keeper see to it."""
+        with self.lock:
+            if self._keeper_idle:
+                self._keeper_idle = False
+                self._work.notify()
+
+    def acknowledged(self, pending: int) -> None:
+        """An acknowledgement was put into the outbox, the `pending`-th of its consumer, and nobody waits for it."""
+        if pending >= ACKS_TOGETHER:
+            self._advance()
+        elif self._keeper_idle:
+            self.nudge()
+
+    def make_room(self, timeout: float | None = None) -> None:
+        """Wait until less than `max_in_flight` messages are unconfirmed."""
+        outbox = self.outbox
+        self._wait(lambda: outbox.unconfirmed < self.max_in_flight, timeout)
+
+    def wait_for(self, ticket: Ticket, timeout: float | None = None) -> None:
+        """Wait until the ticket is settled; raises ConnectionFailedError after `timeout` seconds."""
+        self._wait(lambda: ticket.settled, timeout)
+
+    def flush(self, timeout: float | None = None) -> None:
+        """Wait until everything in the outbox is settled."""
+        self._wait(lambda: self.outbox.is_empty, timeout)
+
+    def call(
+        self,
+        method: str,
+        *arguments: object,
+        timeout: float | None = None,
+        then: Callable[[], None] | None = None,
+    ) -> Any:
+        """Call a method of the connection object; waits for the channel, and for a new one while the server is lost.
+
+        `then` is called under the lock, if the answer came and the connection to the server is still the same.
+        Raises ConnectionFailedError if the outcome is unknown: such a call is not repeated by itself.
+        """
+        channel = self._seize(timeout)
+        try:
+            answer = channel.call(method, *arguments)
+            with self.lock:
+                if self.channel is not channel:
+                    raise ConnectionFailedError(f"the connection was lost during {method}; its outcome is unknown")
+                if then is not None:
+                    then()
+            return answer
+        except BaseException as error:
+            self._check(channel, error)
+            raise
+        finally:
+            self._leave()
+
+    def lose(self, error: JMSError) -> None:
+        """Somebody else found out that the server does not answer."""
+        channel = self.channel
+        if channel is not None:
+            self._lose(channel, error)
+
+    # What the keeper calls.
+
+    def keep(self, pause: float) -> None:
+        """Sleep until there is something to do for the keeper, at most `pause` seconds, and do it."""
+        with self.lock:
+            if not self._something_left():
+                self._keeper_idle = True
+                self._work.wait(pause)
+                self._keeper_idle = False
+            if not self._something_left():
+                return
+            if self._under_way:
+                rounds = self._rounds
+                self._work.wait(LINGER)
+                if self._rounds != rounds or not self._something_left():
+                    return
+            self._busy = True
+        try:
+            self._round(wait=True)
+        finally:
+            self._leave()
+
+    def push(self) -> None:
+        """Send what is in the outbox and wait for the outcome, once."""
+        with self.lock:
+            if self._busy or not self._something_left():
+                return
+            self._busy = True
+        try:
+            self._round(wait=True)
+        finally:
+            self._leave()
+
+    def wake_keeper(self) -> None:
+        """End the keeper's sleep whatever there is to do."""
+        with self.lock:
+            self._keeper_idle = False
+            self._work.notify_all()
+
+    def connect(self, channel: Channel) -> None:
+        """Go on with a new channel, sending first what was under way on the old one."""
+        with self.lock:
+            self.channel = channel
+            self.problem = None
+            self.last_used = time.monotonic()
+            self._progress.notify_all()
+
+    def disconnect(self, problem: JMSError | None = None) -> Channel | None:
+        """Take the channel away; with a `problem` everything unconfirmed fails with it, and every later call."""
+        with self.lock:
+            channel, self.channel = self.channel, None
+            self._under_way = False
+            if problem is None:
+                self.outbox.lost()
+            else:
+                self.problem = problem
+                self.outbox.give_up(problem)
+            self._progress.notify_all()
+        return channel
+
+    # The work.
+
+    def _something_left(self) -> bool:
+        return self.channel is not None and not self._busy and (self._under_way or self.outbox.has_work)
+
+    def _advance(self) -> None:
+        """Take the last answer if it has come and put the next exchange on the wire, without waiting for either."""
+        with self.lock:
+            if self._busy or self.channel is None:
+                return
+            self._busy = True
+        try:
+            self._round(wait=False)
+        finally:
+            self._leave()
+
+    def _wait(self, done: Callable[[], bool], timeout: float | None) -> None:
+        limit = self.patience if timeout is None else timeout
+        deadline = time.monotonic() + limit
+        lock = self.lock
+        lock.acquire()
+        try:
+            while not done():
+                if self.problem is not None:
+                    raise self.problem
+                if self._something_left():
+                    self._busy = True
+                    lock.release()
+                    try:
+                        self._round(wait=True)
+                    finally:
+                        lock.acquire()
+                        self._busy = False
+                        if self._waiters:
+                            self._progress.notify_all()
+                    continue
+                remaining = deadline - time.monotonic()
+                if remaining <= 0:
+                    raise late(limit)
+                self._waiters += 1
+                try:
+                    self._progress.wait(remaining)
+                finally:
+                    self._waiters -= 1
+            if self._keeper_idle and self._something_left():
+                self._keeper_idle = False
+                self._work.notify()
+        finally:
+            lock.release()
+
+    def _round(self, *, wait: bool) -> None:
+        """Finish the exchange under way, or begin one and finish it; then begin the next, so that the server has work.
+
+        Without `wait`, an answer that is not there yet is left for later.  The caller is the one who is busy.
+        """
+        channel = self.channel
+        if channel is None:
+            return
+        try:
+            if not self._under_way:
+                self._begin(channel)
+            if self._under_way and (wait or channel.readable()):
+                self._finish(channel)
+                self._begin(channel)
+        except BaseException as error:
+            self._check(channel, error)
+            if not isinstance(error, ConnectionFailedError):
+                raise
+
+    def _check(self, channel: Channel, error: BaseException) -> None:
+        """If the error closed the channel, the server is lost.  Ctrl-C closes it, too: an answer is outstanding."""
+        if channel.closed:
+            lost = error if isinstance(error, JMSError) else ConnectionFailedError(f"a call was interrupted: {error!r}")
+            self._lose(channel, lost)
+
+    def _begin(self, channel: Channel) -> None:
+        with self.lock:
+            if self.channel is not channel:
+                return
+            request = self.outbox.start()
+            if request is None:
+                return
+            self._under_way = True
+        channel.send_exchange(encode(request))
+
+    def _finish(self, channel: Channel) -> None:
+        try:
+            response = decode_response(channel.receive_exchange())
+        except JMSError as error:
+            if channel.closed:
+                raise
+            # The exchange as a whole was refused: that is the answer to each part of it.
+            response = self._refusal(error)
+        with self.lock:
+            if self.channel is not channel:
+                return
+            self._under_way = False
+            self._rounds += 1
+            self.last_used = time.monotonic()
+            try:
+                unheard = self.outbox.finish(response)
+            except ValueError as error:
+                channel.close()
+                raise ConnectionFailedError(f"the server's answer makes no sense: {error}") from None
+            if self._waiters:
+                self._progress.notify_all()
+        for refusal in unheard:
+            log.warning("the server refused an acknowledgement: %s", refusal)
+
+    def _refusal(self, error: JMSError) -> Response:
+        with self.lock:
+            return Response([error.to_dict()] * self.outbox.parts_under_way)
+
+    def _lose(self, channel: Channel, error: JMSError) -> None:
+        with self.lock:
+            if self.channel is not channel:
+                return
+            self.channel = None
+            self._under_way = False
+            self.outbox.lost()
+        channel.close()
+        self._on_lost(error)
+
+    def _seize(self, timeout: float | None) -> Channel:
+        """Wait until no exchange is under way and nobody is busy, and be the one who is."""
+        limit = self.patience if timeout is None else timeout
+        deadline = time.monotonic() + limit
+        while True:
+            with self.lock:
+                if self.problem is not None:
+                    raise self.problem
+                if self.channel is not None and not self._busy:
+                    self._busy = True
+                    channel = self.channel
+                    if not self._under_way:
+                        return channel
+                else:
+                    remaining = deadline - time.monotonic()
+                    if remaining <= 0:
+                        raise late(limit)
+                    self._waiters += 1
+                    try:
+                        self._progress.wait(remaining)
+                    finally:
+                        self._waiters -= 1
+                    continue
+            try:
+                self._finish(channel)
+                return channel
+            except BaseException as failure:
+                self._check(channel, failure)
+                self._leave()
+                if not isinstance(failure, ConnectionFailedError):
+                    raise
+
+    def _leave(self) -> None:
+        """Be busy no more."""
+        with self.lock:
+            self._busy = False
+            if self._waiters:
+                self._progress.notify_all()
+            if self._keeper_idle and self._something_left():
+                self._keeper_idle = False
+                self._work.notify()
+
+
+ACKS_TOGETHER: Final = 250
+"""Acknowledgements of one consumer that are sent without waiting for the keeper."""

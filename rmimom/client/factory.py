@@ -1,0 +1,96 @@
+"""The ConnectionFactory: where a program begins."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+from rmimom.client.connection import Connection
+from rmimom.client.manager import ClientConnectionManager, delays
+from rmimom.errors import ConfigurationError, ConnectionFailedError
+
+CONNECT_PATIENCE: Final = 10.0
+RECONNECT_PATIENCE: Final = 60.0
+MAX_IN_FLIGHT: Final = 1000
+DELIVERIES: Final = ("auto", "callback", "pull")
+
+
+class ConnectionFactory:
+    """Makes connections to the server that stands in the name server (Jakarta Messaging 3.1 §5.2).
+
+    `nameserver` is HOST or HOST:PORT of a Pyro5 name server; by default the environment variable RMIMOM_NAMESERVER,
+    else localhost:9090.  `uri` is the Pyro URI of the server's factory object, and no name server is asked then;
+    `name` is the factory's name in the name server.  Any thread may use a factory.
+    Raises ConfigurationError if one of them cannot be right.
+    """
+
+    def __init__(
+        self,
+        nameserver: str | None = None,
+        *,
+        uri: str | None = None,
+        name: str = "rmimom.ConnectionFactory",
+    ) -> None:
+        self._manager = ClientConnectionManager(nameserver, uri, name)
+        self._where = uri or f"{name} at name server {self._manager.nameserver}"
+
+    def create_connection(
+        self,
+        user: str | None = None,
+        password: str | None = None,
+        *,
+        client_id: str | None = None,
+        delivery: str = "auto",
+        start: bool = True,
+        connect_timeout: float = CONNECT_PATIENCE,
+        reconnect_timeout: float = RECONNECT_PATIENCE,
+        max_in_flight: int = MAX_IN_FLIGHT,
+    ) -> Connection:
+        """Connect to the server, trying again for up to `connect_timeout` seconds if none answers.
+
+        Durable subscriptions belong to `client_id`, or to the user if there is none; a client id can be connected once
+        at a time, a user as often as it likes (§6.1.2).
+
+        `delivery` says how messages come: "callback", the server calls an object in this process; "pull", this process
+        asks; "auto", callback if the server can reach us, else pull.
+
+        A connection delivers from the beginning, for that is what nearly every program wants; with `start=False` it
+        waits for `Connection.start`, as JMS has it (§6.1.4).
+
+        When the server is lost the connection finds it again by itself and calls wait meanwhile, at most
+        `reconnect_timeout` seconds; then they raise ConnectionFailedError, while the search goes on.
+        `max_in_flight` messages may be sent and not confirmed; then `publish_async` waits.
+
+        Raises ConnectionFailedError if no server answers, JMSSecurityError for a wrong user or password,
+        InvalidClientIDError for a client id in use, ConfigurationError for a setting that cannot be.
+        """
+        if delivery not in DELIVERIES:
+            raise ConfigurationError(f"delivery is {delivery!r}; it must be one of {', '.join(DELIVERIES)}")
+        if max_in_flight < 1:
+            raise ConfigurationError(f"max_in_flight is {max_in_flight}; at least 1 message must be allowed")
+        connection = Connection(
+            self._manager,
+            user or "",
+            password or "",
+            client_id=client_id or "",
+            delivery=delivery,
+            reconnect_timeout=reconnect_timeout,
+            max_in_flight=max_in_flight,
+        )
+        deadline = time.monotonic() + connect_timeout
+        for delay in delays():
+            try:
+                connection._open()
+                break
+            except ConnectionFailedError as error:
+                if time.monotonic() + delay >= deadline:
+                    raise ConnectionFailedError(
+                        f"no server within {connect_timeout:g} s: {error.text}", **error.facts
+                    ) from error
+            time.sleep(delay)
+        if start:
+            connection.start()
+        return connection
+
+    def __repr__(self) -> str:
+        return f"<ConnectionFactory {self._where}>"

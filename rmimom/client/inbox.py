@@ -1,0 +1,149 @@
+"""What a connection received: messages waiting for the application, and those it works on.
+
+No threads and no sockets here: the caller sees to it that one thread at a time is inside.  A message of one consumer:
+
+    waiting ─► working ─► acknowledged (on its way in the outbox)
+       ▲          │
+       └ recover ─┘
+
+Rule 1: a message that the server counts as held by the consumer is in exactly one of these places.
+Rule 2: waiting and working, put one after the other, are in the order of delivery.
+Rule 3: after a reconnection `settled` and `held` tell the server all of it, and only tags that it calls lost disappear.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+from rmimom.client.outbox import Acks
+from rmimom.errors import JMSError, from_dict
+from rmimom.frame import DeliveryBatch
+from rmimom.message import Acknowledger, Message
+
+
+class Intake:
+    """The messages of one consumer on the client's side."""
+
+    __slots__ = ("_acknowledger", "acks", "error", "number", "waiting", "working")
+
+    def __init__(self, number: int, acks: Acks, acknowledger: Acknowledger) -> None:
+        self._acknowledger = acknowledger
+        self.number = number
+        self.acks = acks
+        self.waiting: deque[Message] = deque()
+        self.working: dict[int, Message] = {}
+        self.error: JMSError | None = None
+        """Why the server closed the consumer, if it did."""
+
+    def take_for_good(self) -> Message | None:
+        """The next message, acknowledged already."""
+        if not self.waiting:
+            return None
+        message = self.waiting.popleft()
+        self.acks.pending.append(message._tag)
+        return message
+
+    def take(self) -> Message | None:
+        """The next message, to be acknowledged later."""
+        if not self.waiting:
+            return None
+        message = self.waiting.popleft()
+        self.working[message._tag] = message
+        return message
+
+    def acknowledge(self, tag: int) -> bool:
+        """The application is done with one message; False if it is not among those it works on."""
+        if self.working.pop(tag, None) is None:
+            return False
+        self.acks.pending.append(tag)
+        return True
+
+    def acknowledge_all(self) -> bool:
+        """The application is done with all it took; False if there is nothing."""
+        if not self.working:
+            return False
+        self.acks.pending.extend(self.working)
+        self.working.clear()
+        return True
+
+    def recover(self, tags: Iterable[int] | None = None) -> int:
+        """Let messages that the application works on (all, or those of `tags`) be delivered again; their number.
+
+        They are flagged as redelivered.  The application gets them as the server sent them, whatever it changed.
+        """
+        chosen = list(self.working) if tags is None else [tag for tag in tags if tag in self.working]
+        again = []
+        for tag in chosen:
+            message = self.working.pop(tag)
+            again.append(
+                Message.from_frame(
+                    message._original(),
+                    tag=tag,
+                    delivery_count=message.delivery_count + 1,
+                    acknowledger=self._acknowledger,
+                )
+            )
+        self.waiting.extendleft(reversed(again))
+        return len(again)
+
+    def hand_back(self, tags: Iterable[int]) -> list[int]:
+        """Forget messages that go back to the server; returns the tags of those that were here."""
+        return [tag for tag in tags if self.working.pop(tag, None) is not None]
+
+    def held(self) -> list[int]:
+        """Tags of all messages here, in the order of delivery."""
+        return [*self.working, *(message._tag for message in self.waiting)]
+
+    def drop(self, tags: Iterable[int]) -> None:
+        """Forget messages that the server gave to others meanwhile."""
+        lost = set(tags)
+        if lost:
+            self.waiting = deque(message for message in self.waiting if message._tag not in lost)
+            for tag in lost:
+                self.working.pop(tag, None)
+
+
+class Inbox:
+    """The consumers of one connection, and the number of the last batch taken."""
+
+    def __init__(self) -> None:
+        self.intakes: dict[int, Intake] = {}
+        self.sequence = 0
+
+    def accept(self, batch: DeliveryBatch) -> list[Intake]:
+        """Put messages where they belong; returns the consumers that got some or were closed.
+
+        A batch that came before is passed over, and so are messages for consumers closed meanwhile.
+        """
+        if batch.sequence <= self.sequence:
+            return []
+        self.sequence = batch.sequence
+        intakes = self.intakes
+        touched: dict[int, Intake] = {}
+        new = Message.__new__
+        for delivered in batch.delivered:
+            for number, count in zip(delivered.consumers, delivered.counts, strict=True):
+                intake = touched.get(number)
+                if intake is None:
+                    intake = intakes.get(number)
+                    if intake is None:
+                        continue
+                    touched[number] = intake
+                # Message.from_frame, written out: this is done for every message received.
+                message = new(Message)
+                message._source = delivered.frame
+                message._tag = delivered.tag
+                message._acknowledger = intake._acknowledger
+                message.delivery_count = count
+                intake.waiting.append(message)
+        for end in batch.closed:
+            intake = intakes.get(end.consumer)
+            if intake is not None:
+                intake.error = from_dict(end.error)
+                touched[end.consumer] = intake
+        return list(touched.values())
+
+    def restart(self) -> None:
+        """The connection to the server is a new one: its batches are counted from 1 again."""
+        self.sequence = 0

@@ -1,0 +1,384 @@
+"""Producers: Sender for queues, Publisher for topics; one implementation (Jakarta Messaging 3.1 §7)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from rmimom.body import encode_body
+from rmimom.client.outbox import Stream, Ticket
+from rmimom.client.receipt import Receipt
+from rmimom.destination import Destination, Queue, Topic, parse_destination
+from rmimom.errors import IllegalStateError, InvalidDestinationError, MessageFormatError, MessageTooLargeError
+from rmimom.frame import DEFAULT_PRIORITY, NON_PERSISTENT, PERSISTENT, TEXT, Frame
+from rmimom.message import Message, check_priority, milliseconds
+from rmimom.values import PropertyValue, encode_properties
+
+if TYPE_CHECKING:
+    from rmimom.client.session import Session
+
+_now = time.time_ns
+_MAX_RECEIPTS = 100
+
+
+class Producer:
+    """Sends messages to one destination, or to one named at each send; made by a Session (§7.1).
+
+    The attributes `priority`, `persistent`, `time_to_live` and `delivery_delay` (both in seconds) are the defaults of
+    its sends (§7.4).
+    """
+
+    def __init__(self, session: Session, destination: Destination | None) -> None:
+        session._check_open()
+        self._session = session
+        self._connection = session._connection
+        self._exchange = self._connection._exchange
+        self._outbox = self._connection._outbox
+        self._next_id = self._connection._message_numbers.__next__
+        self._id_prefix = self._connection._message_id_prefix
+        self.destination = destination
+        self._name = str(destination) if destination is not None else ""
+        self._stream: Stream | None = None
+        if destination is not None:
+            with self._exchange.lock:
+                self._stream = self._outbox.stream(self._name)
+                self._stream.users += 1
+        self._closed = False
+        self._receipts: list[Ticket] = []
+        self._priority = DEFAULT_PRIORITY
+        self._mode = PERSISTENT
+        self._time_to_live = 0
+        self._delay = 0
+
+    # Defaults.
+
+    @property
+    def priority(self) -> int:
+        """From 0 to 9; 4 unless set (§7.4)."""
+        return self._priority
+
+    @priority.setter
+    def priority(self, priority: int) -> None:
+        self._priority = check_priority(priority)
+
+    @property
+    def persistent(self) -> bool:
+        """Whether messages survive a restart of the server; True unless set (§7.7)."""
+        return self._mode == PERSISTENT
+
+    @persistent.setter
+    def persistent(self, persistent: bool) -> None:
+        self._mode = PERSISTENT if persistent else NON_PERSISTENT
+
+    @property
+    def time_to_live(self) -> float:
+        """Seconds after which a message not consumed is forgotten; 0, never, unless set (§7.8)."""
+        return self._time_to_live / 1000
+
+    @time_to_live.setter
+    def time_to_live(self, time_to_live: float | timedelta) -> None:
+        self._time_to_live = milliseconds(time_to_live, "time_to_live")
+
+    @property
+    def delivery_delay(self) -> float:
+        """Seconds before which a message is not delivered; 0 unless set (§7.9)."""
+        return self._delay / 1000
+
+    @delivery_delay.setter
+    def delivery_delay(self, delivery_delay: float | timedelta) -> None:
+        self._delay = milliseconds(delivery_delay, "delivery_delay")
+
+    # Sending.
+
+    def send(
+        self,
+        body: object,
+        *,
+        destination: Destination | None = None,
+        properties: Mapping[str, PropertyValue] | None = None,
+        priority: int | None = None,
+        persistent: bool | None = None,
+        time_to_live: float | timedelta | None = None,
+        delivery_delay: float | timedelta | None = None,
+        correlation_id: str | None = None,
+        reply_to: Destination | str | None = None,
+        type: str | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        """Send a message and return when it is on the server's disk, and on every in-sync standby (§7.2).
+
+        `body` is what the message is to hold, or a `Message`, whose own properties, correlation id, reply-to and type
+        are sent unless given here, and whose headers are set as JMS has it (§3.4).
+        A message that is not persistent is safe from everything but a restart of the server.
+
+        Raises MessageFormatError or MessageTooLargeError for a message that cannot be sent, the server's refusal, and
+        ConnectionFailedError if there is no answer within `timeout` seconds (by default the connection's
+        `reconnect_timeout`): then the outcome is unknown.
+        """
+        ticket = self._put(
+            body,
+            destination,
+            properties,
+            priority,
+            persistent,
+            time_to_live,
+            delivery_delay,
+            correlation_id,
+            reply_to,
+            type,
+        )
+        if not ticket.settled:
+            self._exchange.wait_for(ticket, timeout)
+        if ticket.error is not None:
+            raise ticket.error
+
+    def send_async(
+        self,
+        body: object,
+        *,
+        destination: Destination | None = None,
+        properties: Mapping[str, PropertyValue] | None = None,
+        priority: int | None = None,
+        persistent: bool | None = None,
+        time_to_live: float | timedelta | None = None,
+        delivery_delay: float | timedelta | None = None,
+        correlation_id: str | None = None,
+        reply_to: Destination | str | None = None,
+        type: str | None = None,
+    ) -> Receipt:
+        """Send a message without waiting; the receipt tells when it is on disk.  See `send` for the rest.
+
+        When `max_in_flight` messages of the connection have no outcome yet, it waits until there is room.
+        """
+        exchange = self._exchange
+        if self._outbox.unconfirmed >= exchange.max_in_flight:
+            exchange.make_room()
+        receipt: Receipt = self._put(  # type: ignore[assignment]  # the outbox makes what the Exchange told it to
+            body,
+            destination,
+            properties,
+            priority,
+            persistent,
+            time_to_live,
+            delivery_delay,
+            correlation_id,
+            reply_to,
+            type,
+        )
+        exchange.sent()
+        receipts = self._receipts
+        if not receipts or receipts[-1] is not receipt:
+            if len(receipts) >= _MAX_RECEIPTS:
+                self._receipts = [kept for kept in receipts if not kept.settled or kept.error is not None]
+            self._receipts.append(receipt)
+        return receipt
+
+    def send_many(
+        self,
+        bodies: Iterable[object],
+        *,
+        destination: Destination | None = None,
+        properties: Mapping[str, PropertyValue] | None = None,
+        priority: int | None = None,
+        persistent: bool | None = None,
+        time_to_live: float | timedelta | None = None,
+        delivery_delay: float | timedelta | None = None,
+        timeout: float | None = None,
+    ) -> int:
+        """Send many messages and return when all of them are on disk; returns how many they were.
+
+        They travel in batches, so this is the fast way.  If one batch is refused, its error is raised after
+        the last one: what was not refused is on disk.  `timeout` counts from the last message.
+        """
+        self.flush(timeout)
+        count = 0
+        for body in bodies:
+            self.send_async(
+                body,
+                destination=destination,
+                properties=properties,
+                priority=priority,
+                persistent=persistent,
+                time_to_live=time_to_live,
+                delivery_delay=delivery_delay,
+            )
+            count += 1
+        self.flush(timeout)
+        return count
+
+    def flush(self, timeout: float | None = None) -> None:
+        """Wait until every message that was sent asynchronously has an outcome.
+
+        Raises the first error among those since the last flush, or ConnectionFailedError after `timeout` seconds.
+        """
+        deadline = time.monotonic() + (self._exchange.patience if timeout is None else timeout)
+        receipts, self._receipts = self._receipts, []
+        try:
+            for receipt in receipts:
+                if not receipt.settled:
+                    self._exchange.wait_for(receipt, max(0.0, deadline - time.monotonic()))
+        except BaseException:
+            self._receipts = receipts
+            raise
+        for receipt in receipts:
+            if receipt.error is not None:
+                raise receipt.error
+
+    def close(self) -> None:
+        """Close the producer; what it sent goes its way.  Twice is harmless."""
+        if not self._closed:
+            self._closed = True
+            if self._stream is not None:
+                with self._exchange.lock:
+                    self._stream.users -= 1
+            self._session._forget_producer(self)
+
+    def __enter__(self) -> Producer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._name or 'to any destination'}{' closed' if self._closed else ''}>"
+
+    def _put(
+        self,
+        body: object,
+        destination: Destination | None,
+        properties: Mapping[str, PropertyValue] | None,
+        priority: int | None,
+        persistent: bool | None,
+        time_to_live: float | timedelta | None,
+        delivery_delay: float | timedelta | None,
+        correlation_id: str | None,
+        reply_to: Destination | str | None,
+        type_: str | None,
+    ) -> Ticket:
+        """Make a frame and put it into the outbox."""
+        exchange = self._exchange
+        if self._closed or exchange.problem is not None:
+            self._refuse()
+        message: Message | None = None
+        if type(body) is str:
+            kind = TEXT
+            try:
+                data = body.encode()
+            except UnicodeEncodeError as error:
+                raise MessageFormatError(f"the body holds text that is not Unicode: {error}") from None
+        elif isinstance(body, Message):
+            message = body
+            kind, data = encode_body(message.body, message._kind)
+            properties = message.properties if properties is None else properties
+            correlation_id = message.correlation_id if correlation_id is None else correlation_id
+            reply_to = message.reply_to if reply_to is None else reply_to
+            type_ = message.type if type_ is None else type_
+        else:
+            kind, data = encode_body(body)
+        encoded = encode_properties(properties) if properties else b"{}"
+        if priority is None:
+            priority = self._priority
+        elif type(priority) is not int or not 0 <= priority <= 9:
+            check_priority(priority)
+        mode = self._mode if persistent is None else PERSISTENT if persistent else NON_PERSISTENT
+        now = _now() // 1_000_000 + self._connection._clock_offset
+        lifetime = self._time_to_live if time_to_live is None else milliseconds(time_to_live, "time_to_live")
+        delay = self._delay if delivery_delay is None else milliseconds(delivery_delay, "delivery_delay")
+        if correlation_id is not None or type_ is not None or reply_to is not None:
+            _check_text(correlation_id, "correlation_id")
+            _check_text(type_, "type")
+            if reply_to is not None:
+                reply_to = str(parse_destination(reply_to) if isinstance(reply_to, str) else reply_to.checked())
+        if len(data) + len(encoded) > self._connection._largest_message:
+            self._refuse_size(len(data) + len(encoded))
+        stream = self._stream
+        name = self._name
+        if stream is None or destination is not None:
+            name = self._destination_of(destination)
+            with exchange.lock:
+                stream = self._outbox.stream(name)
+        frame = Frame(
+            kind,
+            mode,
+            priority,
+            now,
+            now + lifetime if lifetime else 0,
+            now + delay if delay else 0,
+            name,
+            f"{self._id_prefix}{self._next_id()}",
+            len(encoded),
+            len(data),
+            correlation_id,
+            reply_to,
+            type_,
+            encoded,
+            data,
+        )
+        with exchange.lock:
+            ticket = stream.add(frame)
+        if message is not None:
+            _set_headers(message, frame)
+        return ticket
+
+    def _destination_of(self, destination: Destination | None) -> str:
+        if self._stream is not None:
+            raise IllegalStateError(
+                f"this producer sends to {self._name} only; create one without a destination (§7.1)"
+            )
+        if destination is None:
+            raise InvalidDestinationError("this producer has no destination of its own; name one at each send (§7.1)")
+        if not isinstance(destination, self._kind):
+            raise InvalidDestinationError(f"a {type(self).__name__} cannot send to {destination!r}")
+        return str(destination.checked())
+
+    _kind: type[Destination] = Destination
+
+    def _refuse(self) -> None:
+        self._session._check_open()
+        if self._closed:
+            raise IllegalStateError(f"this {type(self).__name__} is closed; create another one from the session")
+        if self._exchange.problem is not None:
+            raise self._exchange.problem
+
+    def _refuse_size(self, size: int) -> None:
+        limit = self._connection._largest_message
+        raise MessageTooLargeError(
+            f"the message has {size} bytes; the server takes at most {limit} (max_message_size)", size=size, limit=limit
+        )
+
+
+def _check_text(value: object, name: str) -> None:
+    if value is not None and not isinstance(value, str):
+        raise MessageFormatError(f"{name} must be a str, but it is a {type(value).__name__}")
+
+
+def _set_headers(message: Message, frame: Frame) -> None:
+    """What the send method sets on the sender's message (§3.4, table 3-1)."""
+    message.destination = parse_destination(frame.destination)
+    message.delivery_mode = frame.mode
+    message.expiration = frame.expiration
+    message.delivery_time = frame.delivery_time
+    message.priority = frame.priority
+    message.message_id = frame.message_id
+    message.timestamp = frame.timestamp
+
+
+class Sender(Producer):
+    """Sends messages to a queue (§4.1)."""
+
+    _kind = Queue
+
+
+class Publisher(Producer):
+    """Publishes messages to a topic (§4.2): `publish` is `send` in the words of topics."""
+
+    _kind = Topic
+
+    publish = Producer.send
+    publish_async = Producer.send_async
+    publish_many = Producer.send_many

@@ -1,0 +1,314 @@
+"""A session: one thread's work with messages (Jakarta Messaging 3.1 §6.2)."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from rmimom.client.consumer import Consumer, Listener, Receiver, Subscriber
+from rmimom.client.mode import AcknowledgeMode
+from rmimom.client.outbox import Ticket
+from rmimom.client.producer import Producer, Publisher, Sender
+from rmimom.destination import Destination, Queue, Topic
+from rmimom.errors import IllegalStateError, InvalidDestinationError
+from rmimom.message import Message
+
+if TYPE_CHECKING:
+    from rmimom.client.connection import Connection
+
+log = logging.getLogger("rmimom.client")
+
+_P = TypeVar("_P", bound=Producer)
+_C = TypeVar("_C", bound=Consumer)
+_D = TypeVar("_D", bound=Destination)
+
+LISTENER_ATTEMPTS: Final = 6
+"""How often a message is offered to observers that raise errors before it goes back to the server; as in ActiveMQ."""
+LISTENER_PAUSE: Final = 0.05
+"""Seconds before the second attempt; doubled for each one after that."""
+
+
+class Session:
+    """Makes producers and consumers and acknowledges what the consumers deliver, as `mode` says.
+
+    A session, with its producers and consumers, is for one thread at a time (§6.2.5): the thread that made it, or when
+    observers are attached its own thread, in which they are called one at a time.  Only `close` is for any thread.
+    """
+
+    def __init__(self, connection: Connection, mode: AcknowledgeMode) -> None:
+        self._connection = connection
+        self.mode = mode
+        self._automatic = mode in {AcknowledgeMode.AUTO_ACKNOWLEDGE, AcknowledgeMode.DUPS_OK_ACKNOWLEDGE}
+        self._lock = connection._inbox_lock
+        self._arrived = threading.Condition(self._lock)
+        self._consumers: list[Consumer] = []
+        self._producers: list[Producer] = []
+        self._thread: threading.Thread | None = None
+        self._in_listener = False
+        self._closed = False
+
+    # Destinations.
+
+    def queue(self, name: str) -> Queue:
+        """The queue of this name; it is made on the server when first used, where the server allows that."""
+        queue = Queue(name)
+        queue.checked()
+        return queue
+
+    def topic(self, name: str) -> Topic:
+        """The topic of this name; it is made on the server when first used, where the server allows that."""
+        topic = Topic(name)
+        topic.checked()
+        return topic
+
+    # Producers.
+
+    def create_publisher(self, topic: Topic | None = None) -> Publisher:
+        """A publisher to `topic`, or to a topic named at each publish (§7.1)."""
+        return self._add_producer(Publisher(self, _destination(topic, Topic)))
+
+    def create_sender(self, queue: Queue | None = None) -> Sender:
+        """A sender to `queue`, or to a queue named at each send (§7.1)."""
+        return self._add_producer(Sender(self, _destination(queue, Queue)))
+
+    def create_producer(self, destination: Destination | None = None) -> Producer:
+        """A Publisher for a topic, a Sender for a queue, or a Producer to any destination."""
+        if isinstance(destination, Topic):
+            return self.create_publisher(destination)
+        if isinstance(destination, Queue):
+            return self.create_sender(destination)
+        return self._add_producer(Producer(self, _destination(destination, Destination)))
+
+    # Consumers.
+
+    def create_subscriber(
+        self,
+        topic: Topic,
+        *,
+        durable: str | None = None,
+        selector: str | None = None,
+        no_local: bool = False,
+        prefetch: int | None = None,
+    ) -> Subscriber:
+        """A subscriber to `topic`.
+
+        Without `durable` it gets what is sent while it is open (§8.3.1).  With the name of a durable subscription it
+        gets all that was sent since the subscription was first made, whoever was away when (§8.3.3); the subscription
+        belongs to the connection's client id, or to its user.
+        `no_local` leaves out what this connection sends; `prefetch` is how many messages may be with the subscriber
+        unacknowledged.  Raises the server's refusal.
+        """
+        options = _options(selector, prefetch)
+        if durable is not None:
+            if not durable:
+                raise InvalidDestinationError("the name of a durable subscription cannot be empty")
+            options["durable"] = durable
+        if no_local:
+            options["no_local"] = True
+        return self._add_consumer(Subscriber(self, _wanted(topic, Topic), options))
+
+    def create_receiver(self, queue: Queue, *, selector: str | None = None, prefetch: int | None = None) -> Receiver:
+        """A receiver from `queue`; each message goes to one of the queue's receivers (§4.1).
+
+        `prefetch` is how many messages may be with the receiver unacknowledged: few share the work evenly, many
+        make it fast.  Raises the server's refusal.
+        """
+        return self._add_consumer(Receiver(self, _wanted(queue, Queue), _options(selector, prefetch)))
+
+    def unsubscribe(self, name: str) -> None:
+        """Delete a durable subscription and what waits in it (§8.3.3).
+
+        Raises InvalidDestinationError if there is none of this name, IllegalStateError while it has a subscriber.
+        """
+        self._check_open()
+        self._connection._exchange.call("unsubscribe", name)
+
+    def recover(self) -> None:
+        """Deliver everything that is not acknowledged once more, in order, flagged as redelivered (§6.2.10)."""
+        self._check_open()
+        with self._lock:
+            for consumer in self._consumers:
+                consumer._intake.recover()
+            self._arrived.notify_all()
+
+    def close(self) -> None:
+        """Close the session with its producers and consumers; messages not acknowledged go back (§6.2.15).
+
+        Waits for a running observer.  Any thread may close a session; twice is harmless.
+        """
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._arrived.notify_all()
+            thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
+        for producer in list(self._producers):
+            producer.close()
+        for consumer in list(self._consumers):
+            consumer.close()
+        self._connection._forget_session(self)
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Session {self.mode.name} {'closed' if self._closed else f'{len(self._consumers)} consumers'}>"
+
+    def _check_open(self) -> None:
+        self._connection._check_open()
+        if self._closed:
+            raise IllegalStateError("the session is closed; create another one from the connection")
+
+    def _add_producer(self, producer: _P) -> _P:
+        self._producers.append(producer)
+        return producer
+
+    def _add_consumer(self, consumer: _C) -> _C:
+        self._check_open()
+        with self._lock:
+            self._consumers.append(consumer)
+        try:
+            self._connection._open_consumer(consumer)
+        except BaseException:
+            self._forget_consumer(consumer)
+            raise
+        return consumer
+
+    def _forget_consumer(self, consumer: Consumer) -> None:
+        with self._lock:
+            if consumer in self._consumers:
+                self._consumers.remove(consumer)
+
+    def _forget_producer(self, producer: Producer) -> None:
+        if producer in self._producers:
+            self._producers.remove(producer)
+
+    # Acknowledging.
+
+    def _acknowledge(self, consumer: Consumer, message: Message) -> None:
+        if self._automatic:
+            return
+        if self._closed or consumer._closed:
+            raise IllegalStateError(
+                "the message cannot be acknowledged any more: its session or consumer is closed, and it went back"
+            )
+        exchange = self._connection._exchange
+        tickets: list[Ticket] = []
+        with self._lock, exchange.lock:
+            if self.mode is AcknowledgeMode.INDIVIDUAL_ACKNOWLEDGE:
+                if consumer._intake.acknowledge(message._tag):
+                    tickets.append(consumer._intake.acks.ticket())
+            else:
+                tickets += [other._intake.acks.ticket() for other in self._consumers if other._intake.acknowledge_all()]
+        for ticket in tickets:
+            exchange.wait_for(ticket)
+        for ticket in tickets:
+            if ticket.error is not None:
+                raise ticket.error
+
+    # Observers.
+
+    def _listen(self) -> None:
+        """Start the session's thread if it is not running."""
+        with self._lock:
+            self._arrived.notify_all()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="rmimom-session", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                found = self._next_for_listeners()
+                while found is None and not self._closed:
+                    self._arrived.wait()
+                    found = self._next_for_listeners()
+                if found is None:
+                    return
+                self._in_listener = True
+            consumer, message, listeners = found
+            try:
+                pause = self._tell(consumer, message, listeners)
+            finally:
+                with self._lock:
+                    self._in_listener = False
+                    self._arrived.notify_all()
+            if pause:
+                with self._lock:
+                    self._arrived.wait_for(lambda: self._closed, pause)
+
+    def _next_for_listeners(self) -> tuple[Consumer, Message, list[Listener]] | None:
+        """The next message for a consumer with observers; consumers take turns.  The lock is held."""
+        if self._closed or not self._connection._running:
+            return None
+        for index, consumer in enumerate(self._consumers):
+            if consumer._listeners:
+                message = consumer._intake.take()
+                if message is not None:
+                    self._consumers.append(self._consumers.pop(index))
+                    return consumer, message, [listener for _, listener in consumer._listeners.values()]
+        return None
+
+    def _tell(self, consumer: Consumer, message: Message, listeners: list[Listener]) -> float:
+        """Give a message to observers and acknowledge it; returns the seconds to pause, after an error."""
+        tag = message._tag
+        intake = consumer._intake
+        try:
+            for listener in listeners:
+                listener(message)
+        except Exception:
+            log.exception("an observer of %s failed with message %s", consumer.destination, message.message_id)
+            if not self._automatic:
+                return 0.0
+            with self._lock:
+                if message.delivery_count < LISTENER_ATTEMPTS:
+                    intake.recover([tag])
+                    return LISTENER_PAUSE * float(2 ** (message.delivery_count - 1))
+                back = intake.hand_back([tag])
+            if back:
+                self._connection._exchange.call("release", intake.number, back)
+            return 0.0
+        if self._automatic:
+            with self._lock:
+                intake.acknowledge(tag)
+                pending = len(intake.acks.pending)
+            if self.mode is AcknowledgeMode.AUTO_ACKNOWLEDGE:
+                self._connection._exchange.acknowledged(pending)
+        return 0.0
+
+    def _wait_for_listener(self) -> None:
+        """Return when no observer is running; at once in the session's own thread."""
+        if self._thread is threading.current_thread():
+            return
+        with self._lock:
+            self._arrived.wait_for(lambda: not self._in_listener)
+
+
+def _wanted(destination: object, kind: type[_D]) -> _D:
+    if isinstance(destination, kind):
+        return destination
+    raise InvalidDestinationError(
+        f"{destination!r} is not a {kind.__name__}; make one with session.{kind.__name__.lower()}(name)"
+    )
+
+
+def _destination(destination: object, kind: type[_D]) -> _D | None:
+    return None if destination is None else _wanted(destination, kind)
+
+
+def _options(selector: str | None, prefetch: int | None) -> dict[str, object]:
+    options: dict[str, object] = {}
+    if selector:
+        options["selector"] = selector
+    if prefetch is not None:
+        options["prefetch"] = prefetch
+    return options
