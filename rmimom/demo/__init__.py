@@ -1,1 +1,1 @@
-"""A week of real earthquake reports through a real server: the main job, shown and counted."""
+"""The demonstration: a week of real earthquake reports through a real name server and a real server."""

@@ -1,0 +1,63 @@
+"""The command `rmimom`."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from rmimom import __version__
+from rmimom.errors import JMSError
+
+WEEK_IN_SECONDS = 12.0
+"""How long the demonstration's replay takes at its default speed."""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="rmimom")
+def main() -> None:
+    """Reliable message-oriented middleware.
+
+    The server is started with `rmimom-server --active`, the name server with `rmimom-ns`, and looked at with
+    `rmimom-admin status`.
+    """
+
+
+@main.command()
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0),
+    default=7 * 24 * 3600 / WEEK_IN_SECONDS,
+    show_default="the week in 12 seconds",
+    help="How many times faster than it happened the week is replayed; 0 means as fast as possible.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON and nothing else.")
+def demo(speed: float, as_json: bool) -> None:
+    """Replay a week of earthquakes through a server that is killed half-way.
+
+    Starts a name server and a server, two workers that compete for strong earthquakes, and an archive with durable
+    subscriptions that is offline for half of the time.  Exit code 0 only if everything arrived, and nothing twice.
+
+    \b
+    Examples:
+      rmimom demo
+      rmimom demo --speed 0 --json
+    """
+    # Imported here, so that `rmimom --help` does not wait for the client library and rich.
+    from rmimom.demo.director import Director
+    from rmimom.demo.quakes import read_quakes
+    from rmimom.demo.view import View
+
+    quakes = [quake for quake, _ in read_quakes()]
+    try:
+        with View(len(quakes), sum(quake.strong for quake in quakes), as_json) as view:
+            director = Director(speed, view.watch)
+            rows = director.run()
+        view.close(rows, director.longest_pause, director.restart_seconds)
+    except JMSError as error:
+        raise click.ClickException(error.text) from error
+    sys.exit(0 if all(row.ok for row in rows) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""Those who receive, each in a process of its own that reports every message to the director.
+
+A report is a tuple: (actor, what, id of the earthquake).
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+from collections.abc import Callable, Sequence
+from multiprocessing.context import SpawnProcess
+from multiprocessing.queues import Queue as ReportQueue
+from multiprocessing.synchronize import Event
+from typing import TypeAlias
+
+from rmimom.client.factory import ConnectionFactory
+from rmimom.client.mode import AcknowledgeMode
+from rmimom.message import Message
+
+Report: TypeAlias = tuple[str, str, str]
+WAIT = 0.2
+"""Seconds between looks at whether the director wants an actor to end."""
+
+
+class Actor:
+    """A process that receives until it is told to end."""
+
+    def __init__(self, name: str, play: Callable[..., None], *arguments: object) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.name = name
+        self._end = context.Event()
+        self._process: SpawnProcess = context.Process(target=play, args=(name, self._end, *arguments), name=name)
+        self._process.start()
+
+    def end(self, limit: float = 30.0) -> None:
+        """Let it finish what it has under way and wait for its end."""
+        self._end.set()
+        self._process.join(limit)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended with an error."""
+        return self._process.exitcode not in {0, None}
+
+
+def archive(name: str, end: Event, reports: ReportQueue[Report], nameserver: str, networks: Sequence[str]) -> None:
+    """Keep everything: a durable subscription on the topic of each network."""
+    _quiet()
+
+    def keep(message: Message) -> None:
+        reports.put((name, "got", str(message.properties["id"])))
+
+    with ConnectionFactory(nameserver).create_connection(client_id="archive") as connection:
+        session = connection.create_session()
+        for network in networks:
+            subscriber = session.create_subscriber(session.topic(f"quakes.{network}"), durable=f"archive.{network}")
+            subscriber.attach(keep)
+        reports.put((name, "online", ""))
+        while not end.wait(WAIT):
+            pass
+
+
+def work(name: str, end: Event, reports: ReportQueue[Report], nameserver: str) -> None:
+    """Take strong earthquakes from the queue, one after the other, and acknowledge each when it is worked."""
+    _quiet()
+    with ConnectionFactory(nameserver).create_connection() as connection:
+        session = connection.create_session(AcknowledgeMode.CLIENT_ACKNOWLEDGE)
+        receiver = session.create_receiver(session.queue("strong-quakes"), prefetch=5)
+        reports.put((name, "online", ""))
+        while not end.is_set():
+            message = receiver.receive(timeout=WAIT)
+            if message is not None:
+                reports.put((name, "got", str(message.properties["id"])))
+                message.acknowledge()
+
+
+def _quiet() -> None:
+    # The server is killed on purpose: that its clients notice belongs into the view, not into their logs.
+    logging.getLogger("Pyro5").setLevel(logging.CRITICAL)
+    logging.getLogger("rmimom").setLevel(logging.ERROR)
