@@ -111,6 +111,22 @@ class Acknowledge(msgspec.Struct, frozen=True, gc=False):
     tags: tuple[int, ...] | list[int] = ()
 
 
+class Commit(msgspec.Struct, frozen=True, gc=False):
+    """A local transaction (§6.2.7): all its sends and acknowledgements, or none.
+
+    `transaction` names the session's transactions and `number` counts them from 1; what is committed twice under one
+    number (because the first answer was lost) is done once.  `sends` are frames by destination, in order; `acks` are
+    (consumer, up_to, tags) as in `Acknowledge`.  If the consumers do not hold everything that is acknowledged, because
+    it went to others after a reconnection, the command is refused with TransactionRolledBackError.
+    """
+
+    connection: str
+    transaction: str
+    number: int
+    sends: list[tuple[Destination, list[bytes]]]
+    acks: list[tuple[int, int, list[int]]]
+
+
 class Release(msgspec.Struct, frozen=True, gc=False):
     """The consumer gives messages back: they are delivered again, at their old place, flagged and counted."""
 
@@ -151,6 +167,7 @@ Command: TypeAlias = (
     | CloseConsumer
     | DeleteSubscription
     | Acknowledge
+    | Commit
     | Release
     | PutUser
     | RemoveUser

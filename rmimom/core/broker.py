@@ -14,6 +14,7 @@ from rmimom.commands import (
     Acknowledge,
     CloseConsumer,
     Command,
+    Commit,
     Connect,
     CreateDestination,
     DeleteDestination,
@@ -27,7 +28,7 @@ from rmimom.commands import (
     Subscribe,
     Tick,
 )
-from rmimom.core import administering, consuming, sending
+from rmimom.core import administering, committing, consuming, sending
 from rmimom.core.recovery import recover
 from rmimom.core.state import Rules, State
 from rmimom.core.statistics import BrokerStatistics, collect
@@ -114,6 +115,7 @@ _CHAPTERS: dict[type[Any], Callable[[State, Any, Turn], object]] = {
     CloseConsumer: consuming.close_consumer,
     DeleteSubscription: consuming.delete_subscription,
     Acknowledge: consuming.acknowledge,
+    Commit: committing.commit,
     Release: consuming.release,
     Tick: _tick,
 }

@@ -5,10 +5,10 @@ from __future__ import annotations
 from rmimom.commands import Send
 from rmimom.core.entry import Entry
 from rmimom.core.limits import MAX_NUMBER, check_text
-from rmimom.core.mailbox import Mailbox
 from rmimom.core.place import Place, TopicPlace
-from rmimom.core.state import State
+from rmimom.core.state import Client, State
 from rmimom.core.turn import Turn
+from rmimom.destination import Destination
 from rmimom.errors import MessageFormatError, MessageTooLargeError
 from rmimom.frame import PERSISTENT, Head, decode_head
 from rmimom.records import MessagesStored, ProducerAdvanced
@@ -31,25 +31,19 @@ def send(state: State, command: Send, turn: Turn) -> None:
             return
         if sequence <= accepted:
             frames = frames[accepted + 1 - sequence :]
-    heads = _read_heads(state, command, frames)
+    heads = read_heads(state, command.destination, frames)
     place = state.find_or_create(command.destination, command.connection, turn)
-    count = len(frames)
-    state.messages_in += count
-    if isinstance(place, TopicPlace):
-        place.enqueued += count
     if command.producer:
         state.producers.advance(command.producer, last, turn.now)
-    mailboxes = place.mailboxes_for(client.connection, client.client_id)
-    if not mailboxes:
-        return
-    stored = _store(state, command, place, mailboxes, heads, frames, turn)
+    stored = put(state, client, place, heads, frames, turn)
     if stored and command.producer:
         turn.records.append(ProducerAdvanced(command.producer, last, turn.now))
 
 
-def _read_heads(state: State, command: Send, frames: list[bytes]) -> list[Head]:
+def read_heads(state: State, destination: Destination, frames: list[bytes]) -> list[Head]:
+    """Check frames for a destination; raises MessageTooLargeError or MessageFormatError, and changes nothing."""
     limit = state.rules.max_message_size
-    destination = str(command.destination)
+    wanted = str(destination)
     heads: list[Head] = []
     for frame in frames:
         if len(frame) > limit:
@@ -60,26 +54,25 @@ def _read_heads(state: State, command: Send, frames: list[bytes]) -> list[Head]:
                 limit=limit,
             )
         head = decode_head(frame)
-        if head.destination != destination:
+        if head.destination != wanted:
             raise MessageFormatError(
-                f"a frame for {head.destination!r} came in a batch for {destination!r}",
+                f"a frame for {head.destination!r} came in a batch for {wanted!r}",
                 frame=head.destination,
-                batch=destination,
+                batch=wanted,
             )
         heads.append(head)
     return heads
 
 
-def _store(
-    state: State,
-    command: Send,
-    place: Place,
-    mailboxes: list[Mailbox],
-    heads: list[Head],
-    frames: list[bytes],
-    turn: Turn,
-) -> bool:
+def put(state: State, client: Client, place: Place, heads: list[Head], frames: list[bytes], turn: Turn) -> bool:
     """Make entries, put them into the mailboxes and record what must survive; True if something must."""
+    count = len(frames)
+    state.messages_in += count
+    if isinstance(place, TopicPlace):
+        place.enqueued += count
+    mailboxes = place.mailboxes_for(client.connection, client.client_id)
+    if not mailboxes:
+        return False
     durable = [mailbox.id for mailbox in mailboxes if mailbox.durable]
     references = len(mailboxes)
     residence = state.residence
