@@ -1,0 +1,48 @@
+"""Committing: the sends and acknowledgements of a transaction, all or none (Jakarta Messaging §6.2.7).
+
+A transaction is gathered by whoever has the session, and arrives here whole.  So there is nothing to clean up when a
+client dies in the middle of one, and all its records stand in one batch, which is on disk whole or not at all.
+"""
+
+from __future__ import annotations
+
+from rmimom.commands import Commit
+from rmimom.core.limits import MAX_NUMBER, check_text
+from rmimom.core.sending import put, read_heads
+from rmimom.core.state import Client, OpenConsumer, State
+from rmimom.core.turn import Turn
+from rmimom.errors import MessageFormatError, TransactionRolledBackError
+from rmimom.records import ProducerAdvanced
+
+
+def commit(state: State, command: Commit, turn: Turn) -> None:
+    """Check everything, then do everything; a number that was committed before is passed over."""
+    client = state.client(command.connection)
+    check_text(command.transaction, "the name of the transaction", MessageFormatError)
+    if not 1 <= command.number <= MAX_NUMBER:
+        raise MessageFormatError(f"transactions are numbered from 1, but this one is number {command.number}")
+    if command.number <= state.producers.accepted_up_to(command.transaction):
+        return
+    heads = [read_heads(state, destination, frames) for destination, frames in command.sends]
+    acknowledged = [(_holder(client, consumer, up_to, tags), up_to, tags) for consumer, up_to, tags in command.acks]
+    places = [state.find_or_create(destination, command.connection, turn) for destination, _ in command.sends]
+    state.producers.advance(command.transaction, command.number, turn.now)
+    for opened, up_to, tags in acknowledged:
+        state.messages_out += opened.mailbox.acknowledge(opened.consumer, up_to, tags, turn)
+    for place, checked, (_, frames) in zip(places, heads, command.sends, strict=True):
+        put(state, client, place, checked, frames, turn)
+    turn.records.append(ProducerAdvanced(command.transaction, command.number, turn.now))
+
+
+def _holder(client: Client, consumer: int, up_to: int, tags: list[int]) -> OpenConsumer:
+    """The consumer, if it holds everything that is acknowledged; else TransactionRolledBackError."""
+    opened = client.consumers.get(consumer)
+    held = opened.consumer.held if opened is not None else {}
+    missing = [tag for tag in ([up_to] if up_to else []) + tags if tag not in held]
+    if opened is None or missing:
+        raise TransactionRolledBackError(
+            f"the transaction was rolled back: consumer {consumer} no longer holds all messages that it acknowledges; "
+            "they were given to others, so do the work again with what is delivered next",
+            consumer=consumer,
+        )
+    return opened
