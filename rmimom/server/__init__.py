@@ -1,0 +1,1 @@
+"""The assembly: one server from its parts, and its life as a process."""

@@ -1,0 +1,126 @@
+"""What a server says once everything is up: to people in a few lines, to scripts in a file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+import rmimom
+from rmimom.access import ADMINISTRATOR
+from rmimom.config import ServerConfig
+from rmimom.errors import ConfigurationError
+from rmimom.server.service import Recovered, Server
+
+MOST_NAMES: Final = 12
+"""Names that are listed; of more only the number is told."""
+
+
+def banner(server: Server) -> str:
+    """The lines for people, with the administrator's password if this start made it."""
+    config = server.config
+    recovered = server.recovered
+    assert recovered is not None
+    rows = [
+        ("address", server.location),
+        ("data", _data_text(config, recovered)),
+        ("recovered", _recovered_text(recovered)),
+        ("name server", _nameserver_text(server)),
+        *[("" if number else "names", name) for number, name in enumerate(_name_lines(server))],
+        ("to stop", f"Ctrl-C, or kill {os.getpid()}, or: rmimom-server stop --data {config.data}"),
+    ]
+    if server.first_password is not None:
+        rows.append(("login", f"{ADMINISTRATOR} with the password {server.first_password}  (shown only this once)"))
+    head = f"rmimom-server {rmimom.__version__} is {server.role.value} in epoch {server.epoch} of {config.cluster}"
+    return "\n".join([head, *(f"  {title:<12} {text}" for title, text in rows)])
+
+
+def _data_text(config: ServerConfig, recovered: Recovered) -> str:
+    if config.store == "memory":
+        return "in memory: nothing survives a stop"
+    return f"{config.data} ({_size_text(recovered.bytes_used)})"
+
+
+def _recovered_text(recovered: Recovered) -> str:
+    counts = [
+        _count(recovered.messages, "message"),
+        _count(recovered.queues, "queue"),
+        _count(recovered.topics, "topic"),
+        _count(recovered.subscriptions, "durable subscription"),
+    ]
+    return f"{', '.join(counts)} in {recovered.seconds:.2f} s"
+
+
+def _nameserver_text(server: Server) -> str:
+    registration = server.registration()
+    if registration is None:
+        return "none: clients need the URI " + server.uri_for("rmimom.ConnectionFactory")
+    if registration.trouble:
+        return f"{registration.nameserver} does not answer; the server tries again until it does"
+    if not registration.complete:
+        return f"{registration.nameserver}, registration is under way"
+    embedded = server.embedded
+    if embedded is None:
+        return registration.nameserver
+    kept = f"names kept in {embedded.file}" if embedded.file else "names in memory"
+    return f"{registration.nameserver}, started here because none answered; {kept}"
+
+
+def _name_lines(server: Server) -> list[str]:
+    registration = server.registration()
+    if registration is None or not registration.complete:
+        return []
+    names = server.names()
+    if len(names) > MOST_NAMES:
+        return [*names[: MOST_NAMES - 1], f"and {len(names) - MOST_NAMES + 1} more"]
+    return names
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _size_text(size: int) -> str:
+    value, unit = float(size), "bytes"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if value < 1024:
+            break
+        value, unit = value / 1024, larger
+    return f"{size} bytes" if unit == "bytes" else f"{value:.1f} {unit}"
+
+
+class Ready(msgspec.Struct, frozen=True):
+    """What a ready file holds, as JSON."""
+
+    pid: int
+    host: str
+    port: int
+    nameserver: str | None
+    server_id: str
+    epoch: int
+    data: str
+    version: str
+
+
+def write_ready_file(path: Path, server: Server) -> None:
+    """Tell scripts that the server serves, and where.  Raises ConfigurationError if the file cannot be written."""
+    config = server.config
+    ready = Ready(
+        pid=os.getpid(),
+        host=config.host,
+        port=server.port,
+        nameserver=config.nameserver or None,
+        server_id=server.server_id,
+        epoch=server.epoch,
+        data=str(config.data),
+        version=rmimom.__version__,
+    )
+    # Written beside and moved: whoever waits for the file finds it whole.
+    draft = path.with_name(path.name + ".new")
+    try:
+        draft.write_bytes(msgspec.json.encode(ready) + b"\n")
+        draft.replace(path)
+    except OSError as error:
+        raise ConfigurationError(f"cannot write --ready-file {path}: {error.strerror}", file=str(path)) from error

@@ -1,0 +1,47 @@
+"""What the exit code of `rmimom-server` says."""
+
+from __future__ import annotations
+
+import errno
+from enum import IntEnum
+
+from rmimom.errors import (
+    ConfigurationError,
+    JMSError,
+    StoreDamagedError,
+    StoreError,
+    StoreInUseError,
+    StoreVersionError,
+)
+from rmimom.listeners.registrar import NamesTakenError
+
+
+class ExitCode(IntEnum):
+    """Each ends with one of these, and a message on the standard error if it is not OK."""
+
+    OK = 0
+    """Done, or an orderly stop."""
+    FAILED = 1
+    """Something failed at run time; `status` and `stop`: no server is running."""
+    USAGE = 2
+    """An option, a setting or the configuration file is wrong."""
+    DATA = 3
+    """The data cannot be used: another server has it, it is damaged, or a newer version wrote it."""
+    ADDRESS = 4
+    """The address is in use, or the names in the name server belong to another server."""
+
+
+def exit_code_of(error: BaseException) -> ExitCode:
+    """The exit code for an error that ended the start."""
+    if isinstance(error, NamesTakenError):
+        return ExitCode.ADDRESS
+    if isinstance(error, ConfigurationError):
+        cause = error.__cause__
+        in_use = isinstance(cause, OSError) and cause.errno == errno.EADDRINUSE
+        return ExitCode.ADDRESS if in_use else ExitCode.USAGE
+    if isinstance(error, StoreInUseError | StoreDamagedError | StoreVersionError):
+        return ExitCode.DATA
+    if isinstance(error, StoreError):
+        return ExitCode.DATA
+    assert isinstance(error, JMSError | OSError)
+    return ExitCode.FAILED

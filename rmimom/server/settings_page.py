@@ -1,0 +1,81 @@
+"""The page about the settings, made from their table: docs/configuration.md is what this writes."""
+
+from __future__ import annotations
+
+from rmimom.config import SETTINGS
+from rmimom.server.exit_codes import ExitCode
+
+_HEAD = """\
+# Configuration of the server
+
+<!-- Written by `rmimom-server settings`; change rmimom/config.py or rmimom/server/settings_page.py instead. -->
+
+Each setting can be given in three ways. The first that has it counts:
+
+1. an option of the command line: `rmimom-server --active --max-message-size 10MiB`
+2. a variable of the environment: `RMIMOM_MAX_MESSAGE_SIZE=10MiB`; one that is empty counts as unset
+3. the TOML file of `--config FILE` (or `RMIMOM_CONFIG=FILE`), at its top or in a table `[server]`:
+
+```toml
+[server]
+port = 61611
+data = "/var/lib/rmimom"
+max_message_size = "10MiB"
+auto_create = false
+```
+
+A relative path in the file starts at the file's directory. A key that is no setting is refused, with the name that was
+probably meant. Sizes are bytes, or take a unit: KiB, MiB, GiB (powers of 1024), KB, MB, GB (powers of 1000).
+
+## Settings
+
+| setting | option and variable | default | meaning |
+|---|---|---|---|
+"""
+
+_TAIL = """
+`auto_create` has two options without a value: `--auto-create` and `--no-auto-create`.
+
+## Exit codes
+
+| code | meaning |
+|---|---|
+"""
+
+_MEANINGS = {
+    ExitCode.OK: "done, or an orderly stop",
+    ExitCode.FAILED: "something failed at run time; `status` and `stop`: no server is running",
+    ExitCode.USAGE: "an option, a setting or the configuration file is wrong",
+    ExitCode.DATA: "the data cannot be used: another server has it, it is damaged, or a newer version wrote it",
+    ExitCode.ADDRESS: "the address is in use, or the names in the name server belong to another server",
+}
+
+_END = """
+## Files in the data directory
+
+| file | what it is |
+|---|---|
+| `rmimom.db` and its companions | queues, topics, subscriptions, messages, users: see docs/design/0002 |
+| `server-id` | the random id of this server |
+| `admin-token` | lets `rmimom-admin` in on this machine while the server runs; only the server's account can read it |
+| `rmimom.pid` | the process id of the running server, which holds a lock on the file |
+| `rmimom.log` | the log of a server started with `rmimom-server start` |
+| `nameserver.sqlite` | the names, if the server had to start a name server |
+
+Whoever can read the data directory can read every message and is an administrator. Its mode is 0700.
+"""
+
+
+def settings_page() -> str:
+    """The page, as Markdown."""
+    rows = []
+    for setting in SETTINGS.values():
+        about = setting.about
+        choices = f" One of {', '.join(f'`{choice}`' for choice in about.choices)}." if about.choices else ""
+        unit = f" In {about.unit}." if about.unit else ""
+        rows.append(
+            f"| `{setting.name}` | `{setting.option}` `{setting.variable}` | {setting.default_text} "
+            f"| {about.text}{choices}{unit} |"
+        )
+    codes = [f"| {code.value} | {meaning} |" for code, meaning in _MEANINGS.items()]
+    return _HEAD + "\n".join(rows) + "\n" + _TAIL + "\n".join(codes) + "\n" + _END
