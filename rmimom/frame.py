@@ -99,6 +99,15 @@ class Request(msgspec.Struct, array_like=True, gc=False):
     acks: list[AckBatch]
 
 
+class CommitRequest(msgspec.Struct, array_like=True, gc=False):
+    """A whole transaction: frames by destination in the order of their sending, and acknowledgements."""
+
+    transaction: str
+    number: int
+    sends: list[tuple[str, list[msgspec.Raw]]]
+    acks: list[AckBatch]
+
+
 class Response(msgspec.Struct, array_like=True, gc=False):
     """The outcomes of an exchange in the order of its sends, then of its acks: None, or the error as plain data."""
 
@@ -139,6 +148,7 @@ class DeliveryBatch(msgspec.Struct, array_like=True, gc=False):
 _head_decoder = msgspec.msgpack.Decoder(Head)
 _frame_decoder = msgspec.msgpack.Decoder(Frame)
 _request_decoder = msgspec.msgpack.Decoder(Request)
+_commit_decoder = msgspec.msgpack.Decoder(CommitRequest)
 _response_decoder = msgspec.msgpack.Decoder(Response)
 _delivery_decoder = msgspec.msgpack.Decoder(DeliveryBatch)
 _encoder = msgspec.msgpack.Encoder()
@@ -175,6 +185,14 @@ def decode_request(data: bytes | memoryview) -> Request:
         return _request_decoder.decode(data)
     except msgspec.MsgspecError as error:
         raise MessageFormatError(f"the exchange batch is malformed: {error}") from None
+
+
+def decode_commit(data: bytes | memoryview) -> CommitRequest:
+    """Read a transaction; raises MessageFormatError if it is malformed."""
+    try:
+        return _commit_decoder.decode(data)
+    except msgspec.MsgspecError as error:
+        raise MessageFormatError(f"the transaction is malformed: {error}") from None
 
 
 def decode_response(data: bytes | memoryview) -> Response:

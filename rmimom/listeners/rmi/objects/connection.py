@@ -11,6 +11,7 @@ from rmimom.commands import (
     Acknowledge,
     CloseConsumer,
     Command,
+    Commit,
     CreateDestination,
     DeleteDestination,
     DeleteSubscription,
@@ -22,7 +23,7 @@ from rmimom.commands import (
 from rmimom.destination import Destination, parse_destination
 from rmimom.engine import Engine
 from rmimom.errors import ConnectionFailedError, IllegalStateError, JMSError, MessageFormatError, StoreError
-from rmimom.frame import ANNOTATION, Request, Response, decode_request, encode
+from rmimom.frame import ANNOTATION, Request, Response, decode_commit, decode_request, encode
 from rmimom.listeners.rmi.call import Call, current_call
 from rmimom.listeners.rmi.caller import CallbackPeer, RemoteCallError
 from rmimom.listeners.rmi.objects.outbound import Outbound
@@ -115,6 +116,24 @@ class ConnectionObject:
         ]
         commands += [Acknowledge(connection, batch.consumer, batch.up_to, batch.tags) for batch in request.acks]
         return commands
+
+    @expose
+    def commit(self) -> asyncio.Future[object]:
+        """Commit the transaction that the request annotation holds; answered when all of it is safe."""
+        call = self._enter()
+        data = call.annotations.get(ANNOTATION)
+        if data is None:
+            raise MessageFormatError(f"a commit needs its transaction in an annotation named {ANNOTATION}")
+        request = decode_commit(data)
+        return self._engine.submit(
+            Commit(
+                self._connection,
+                request.transaction,
+                request.number,
+                [(self._destination(name), [bytes(frame) for frame in frames]) for name, frames in request.sends],
+                [(batch.consumer, batch.up_to, batch.tags) for batch in request.acks],
+            )
+        )
 
     @expose
     def subscribe(self, consumer: int, destination: str, options: Mapping[str, object]) -> asyncio.Future[object]:
