@@ -112,13 +112,16 @@ class Message:
 class FrameReader:
     """Turns the bytes of one connection into messages.
 
-    `limit` is the largest size of annotations and payload together, in bytes; it may be changed between messages.
+    `limit` is the largest size of annotations and payload together, in bytes.  With `drop_annotations` they are passed
+    over without being kept, and only the payload counts: a proxy that reconnects in the middle of a call sends the
+    annotations of that call, batch and all, with its handshake.  Both may be changed between messages.
     """
 
-    __slots__ = ("_buffer", "_error", "_position", "_skip", "limit")
+    __slots__ = ("_buffer", "_error", "_position", "_skip", "drop_annotations", "limit")
 
-    def __init__(self, limit: int = DEFAULT_LIMIT) -> None:
+    def __init__(self, limit: int = DEFAULT_LIMIT, *, drop_annotations: bool = False) -> None:
         self.limit = limit
+        self.drop_annotations = drop_annotations
         self._buffer: bytes | bytearray = b""
         self._position = 0
         self._skip = 0
@@ -182,14 +185,24 @@ class FrameReader:
         if tag != _TAG or version != _VERSION or magic != _MAGIC:
             self._check_start(bytes(buffer[start : start + 6]))
             raise self._fail("the magic number of the message header is wrong")
+        if annotations_size and self.drop_annotations:
+            # Continue as if the message had come without them; what of them is still to come is not kept.
+            header = HEADER.pack(
+                tag, version, kind, serializer, flags, sequence, payload_size, 0, correlation_id, 0, magic
+            )
+            come = min(annotations_size, available - HEADER_SIZE)
+            self._buffer = buffer = header + buffer[start + HEADER_SIZE + come :]
+            self._skip = annotations_size - come
+            self._position = start = 0
+            available = len(buffer)
+            annotations_size = 0
         size = payload_size + annotations_size
         end = start + HEADER_SIZE + size
         if size > self.limit:
             self._pass_over(end)
-            header = Message(kind, flags, sequence, serializer, correlation_id, {}, b"")
             raise FrameTooLargeError(
                 f"the message has {size} bytes, {self.limit} are allowed: send smaller ones, or fewer at a time",
-                header,
+                Message(kind, flags, sequence, serializer, correlation_id, {}, b""),
                 size=size,
                 limit=self.limit,
             )
@@ -210,7 +223,7 @@ class FrameReader:
         if end < length:
             self._position = end
         else:
-            self._skip = end - length
+            self._skip += end - length
             self._buffer = b""
             self._position = 0
 

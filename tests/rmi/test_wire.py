@@ -232,6 +232,32 @@ def test_pieces_are_not_copied_again_and_again() -> None:
     assert len(message.payload) == len(payload)
 
 
+@pytest.mark.parametrize("step", [1, 39, 41, 50, 1000, 100_000])
+@pytest.mark.parametrize("payload", [b"", b"payload"])
+def test_annotations_can_be_dropped_without_being_kept(step: int, payload: bytes) -> None:
+    first = encode_message(wire.CONNECT, 0, 5, 3, payload, {"RMOM": b"x" * 3000, "ABCD": b""}, ID)
+    reader = FrameReader(limit=100, drop_annotations=True)
+    found: list[tuple[object, ...]] = []
+    for start in range(0, len(first), step):
+        reader.feed(first[start : start + step])
+        if step <= 1000:
+            assert reader.buffered <= 40 + len(payload) + step
+        found.extend(shown(message) for message in reader)
+    assert found == [(wire.CONNECT, 0, 5, 3, payload, {}, ID)]
+    assert not reader.incomplete
+    reader.drop_annotations = False
+    reader.feed(GOOD)
+    assert [bytes(message.annotations["RMOM"]) for message in reader] == [b"abc"]
+
+
+def test_the_limit_holds_for_the_payload_when_annotations_are_dropped() -> None:
+    reader = FrameReader(limit=100, drop_annotations=True)
+    reader.feed(encode_message(wire.CONNECT, 0, 5, 3, b"x" * 101, {"RMOM": b"x" * 3000}) + GOOD)
+    with pytest.raises(FrameTooLargeError):
+        reader.next_message()
+    assert [message.payload for message in reader] == [b"payload"]
+
+
 @pytest.mark.parametrize("name", ["ABC", "ABCDE", "ÄBCD"])
 def test_a_wrong_name_of_an_annotation_is_not_written(name: str) -> None:
     with pytest.raises(ValueError, match="four ASCII letters"):

@@ -73,7 +73,7 @@ class RmiConnection(asyncio.Protocol):
 
     def __init__(self, listener: RmiListener) -> None:
         self._listener = listener
-        self._reader = FrameReader(listener.limits.handshake_bytes)
+        self._reader = FrameReader(listener.limits.handshake_bytes, drop_annotations=True)
         self._held = 0
         self._greeted = False  # the handshake was accepted
         self._ending = False  # nothing more is served
@@ -130,13 +130,15 @@ class RmiConnection(asyncio.Protocol):
             log.debug("%r is closed: %s", self.peer, reason)
         self._ending = True
         if not self._held & CALL:
-            self._finish()
+            # In the next turn, for a plain method that asks for it has no answer yet.
+            self._listener.loop.call_soon(self._finish)
 
     def _finish(self) -> None:
         """Close when everything is sent."""
         self._ending = True
-        self._listener.finishing(self)
-        self._transport.close()
+        if not self.peer.closed:
+            self._listener.finishing(self)
+            self._transport.close()
 
     def abort(self, reason: str) -> None:
         """Close at once, whatever is not sent yet."""
@@ -286,6 +288,7 @@ class RmiConnection(asyncio.Protocol):
         self.peer.user = user
         self._greeted = True
         self._reader.limit = self._listener.limits.message_bytes
+        self._reader.drop_annotations = False
         self._listener.greeted(self)
         self._write(message, payload, type=wire.CONNECT_OK)
 

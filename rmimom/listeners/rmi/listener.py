@@ -38,7 +38,7 @@ class RmiLimits(msgspec.Struct, frozen=True, kw_only=True):
     connections: int = 10_000
     """Pyro5's own server refuses the 81st."""
     handshake_bytes: int = 64 * 1024
-    """Before the handshake is accepted nobody can make us keep more."""
+    """Before the handshake is accepted nobody can make us keep more; annotations are passed over until then."""
     handshake_seconds: float = 10.0
     message_bytes: int = wire.DEFAULT_LIMIT
     frame_seconds: float = 30.0
