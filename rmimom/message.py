@@ -1,9 +1,9 @@
 """The message that applications see: JMS headers, properties and a body (Jakarta Messaging 3.1 §3).
 
 A message that was received keeps the frame it came in and reads headers, properties and body from it when they are
-first asked for: an application that looks only at the body never pays for the rest.  It works so: the attributes are
+first asked for: an application that looks only at the body never pays for the rest.  It works so: the headers are
 slots, a received message leaves them empty, and Python calls `__getattr__` for an empty slot and never again once it
-is filled.
+is filled.  Body and properties, which are read by themselves and may become read-only, are properties.
 
 Who sets what is table 3-1 of the specification: `correlation_id`, `reply_to` and `type` are the sender's;
 `destination`, `delivery_mode`, `message_id`, `timestamp`, `expiration`, `delivery_time` and `priority` are set by the
@@ -32,6 +32,10 @@ Source: TypeAlias = msgspec.Raw | bytes | wire.Frame
 """What a received message is read from."""
 
 
+UNREAD: Final = object()
+"""The body of a received message that nobody looked at yet."""
+
+
 class Acknowledger(Protocol):
     """Who carries out `Message.acknowledge` for a received message."""
 
@@ -54,10 +58,11 @@ class Message:
 
     __slots__ = (
         "_acknowledger",
+        "_body",
         "_kind",
+        "_properties",
         "_source",
         "_tag",
-        "body",
         "correlation_id",
         "delivery_count",
         "delivery_mode",
@@ -66,7 +71,6 @@ class Message:
         "expiration",
         "message_id",
         "priority",
-        "properties",
         "reply_to",
         "time_to_live",
         "timestamp",
@@ -75,10 +79,11 @@ class Message:
 
     if TYPE_CHECKING:
         _acknowledger: Acknowledger | None
+        _body: object
         _kind: str | None
+        _properties: Mapping[str, PropertyValue] | None
         _source: Source | None
         _tag: int
-        body: object
         correlation_id: str | None
         delivery_count: int
         delivery_mode: int
@@ -87,7 +92,6 @@ class Message:
         expiration: int
         message_id: str | None
         priority: int
-        properties: Mapping[str, PropertyValue]
         reply_to: Destination | None
         time_to_live: float
         timestamp: int
@@ -110,8 +114,8 @@ class Message:
         self._source = None
         self._tag = 0
         self._kind = kind
-        self.body = body
-        self.properties = {} if properties is None else dict(properties)
+        self._body = body
+        self._properties = {} if properties is None else dict(properties)
         self.correlation_id = correlation_id
         self.reply_to = parse_destination(reply_to) if isinstance(reply_to, str) else reply_to
         self.type = type
@@ -139,18 +143,38 @@ class Message:
         message._source = source
         message._tag = tag
         message._acknowledger = acknowledger
+        message._body = UNREAD
+        message._properties = None
         message.delivery_count = delivery_count
         return message
 
+    @property
+    def body(self) -> object:
+        """What the message holds, see the class."""
+        body = self._body
+        if body is UNREAD:
+            source = self._frame()
+            body = self._body = decode_body(source.kind, source.body)
+        return body
+
+    @body.setter
+    def body(self, body: object) -> None:
+        self._body = body
+
+    @property
+    def properties(self) -> Mapping[str, PropertyValue]:
+        """The properties by name, see the class."""
+        properties = self._properties
+        if properties is None:
+            properties = self._properties = decode_properties(self._frame().properties)
+        return properties
+
+    @properties.setter
+    def properties(self, properties: Mapping[str, PropertyValue]) -> None:
+        self._properties = dict(properties)
+
     def __getattr__(self, name: str) -> object:
         # Reached only for a slot that is still empty: a received message that was not asked for this before.
-        if name == "body":
-            source = self._frame()
-            self.body = decode_body(source.kind, source.body)
-            return self.body
-        if name == "properties":
-            self.properties = decode_properties(self._frame().properties)
-            return self.properties
         if name not in _HEADERS:
             raise AttributeError(f"a message has no attribute {name!r}")
         self._read_headers()
@@ -332,7 +356,14 @@ class Message:
         return message
 
 
-_HEADERS: Final = frozenset(Message.__slots__) - {"_acknowledger", "_source", "_tag", "delivery_count"}
+_HEADERS: Final = frozenset(Message.__slots__) - {
+    "_acknowledger",
+    "_body",
+    "_properties",
+    "_source",
+    "_tag",
+    "delivery_count",
+}
 _SENDERS_ENTRIES: Final = (
     "body",
     "kind",

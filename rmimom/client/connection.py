@@ -141,6 +141,8 @@ class Connection:
         self._check_open()
         with self._inbox_lock:
             self._running = True
+            for consumer in self._consumers.values():
+                consumer._update()
             self._wake_sessions()
 
     def stop(self) -> None:
@@ -148,6 +150,8 @@ class Connection:
         self._check_open()
         with self._inbox_lock:
             self._running = False
+            for consumer in self._consumers.values():
+                consumer._update()
             sessions = list(self._sessions)
         for session in sessions:
             session._wait_for_listener()
@@ -216,6 +220,7 @@ class Connection:
         with self._inbox_lock:
             self._consumers[number] = consumer
             self._inbox.intakes[number] = consumer._intake
+            consumer._update()
 
         def opened() -> None:
             consumer._opened = True

@@ -23,11 +23,11 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from rmimom.client.outbox import Outbox, Ticket
+from rmimom.client.outbox import CHUNK_MESSAGES, Outbox, Ticket
 from rmimom.client.receipt import Receipt, late
 from rmimom.client.transport import Channel
 from rmimom.errors import ConnectionFailedError, JMSError
-from rmimom.frame import Response, decode_response, encode
+from rmimom.frame import Response, decode_response
 
 log = logging.getLogger("rmimom.client")
 
@@ -44,9 +44,8 @@ class Exchange:
 
     def __init__(self, *, max_in_flight: int, patience: float, on_lost: Callable[[JMSError], None]) -> None:
         self.lock = threading.Lock()
-        self.outbox = Outbox(lambda: Receipt(self))
         # A chunk never holds everything that may be in flight: one fills while another travels.
-        self.outbox.chunk_messages = max(1, min(self.outbox.chunk_messages, max_in_flight // 2))
+        self.outbox = Outbox(lambda: Receipt(self), chunk_messages=max(1, min(CHUNK_MESSAGES, max_in_flight // 2)))
         self.max_in_flight = max_in_flight
         self.patience = patience
         self.problem: JMSError | None = None
@@ -59,30 +58,34 @@ class Exchange:
         self._under_way = False
         self._rounds = 0
         self._waiters = 0
-        self._keeper_idle = False
+        self.keeper_idle = False
         self.last_used = time.monotonic()
 
     # What producers and consumers call.
 
-    def sent(self) -> None:
-        """A message was put into the outbox and nobody waits for it."""
-        if self.outbox.waiting >= self.outbox.chunk_messages:
-            self._advance()
-        elif self._keeper_idle:
-            self.nudge()
+    def advance(self) -> None:
+        """Take the last answer if it has come and put the next exchange on the wire, without waiting for either."""
+        with self.lock:
+            if self._busy or self.channel is None:
+                return
+            self._busy = True
+        try:
+            self._round(wait=False)
+        finally:
+            self._leave()
 
     def nudge(self) -> None:
-        """There is something in the outbox: let the keeper see to it."""
+        """There is something in the outbox that nobody waits for: let the keeper see to it."""
         with self.lock:
-            if self._keeper_idle:
-                self._keeper_idle = False
+            if self.keeper_idle:
+                self.keeper_idle = False
                 self._work.notify()
 
     def acknowledged(self, pending: int) -> None:
         """An acknowledgement was put into the outbox, the `pending`-th of its consumer, and nobody waits for it."""
-        if pending >= ACKS_TOGETHER:
-            self._advance()
-        elif self._keeper_idle:
+        if not pending % ACKS_TOGETHER:
+            self.advance()
+        elif self.keeper_idle:
             self.nudge()
 
     def make_room(self, timeout: float | None = None) -> None:
@@ -137,9 +140,9 @@ class Exchange:
         """Sleep until there is something to do for the keeper, at most `pause` seconds, and do it."""
         with self.lock:
             if not self._something_left():
-                self._keeper_idle = True
+                self.keeper_idle = True
                 self._work.wait(pause)
-                self._keeper_idle = False
+                self.keeper_idle = False
             if not self._something_left():
                 return
             if self._under_way:
@@ -167,7 +170,7 @@ class Exchange:
     def wake_keeper(self) -> None:
         """End the keeper's sleep whatever there is to do."""
         with self.lock:
-            self._keeper_idle = False
+            self.keeper_idle = False
             self._work.notify_all()
 
     def connect(self, channel: Channel) -> None:
@@ -195,17 +198,6 @@ class Exchange:
 
     def _something_left(self) -> bool:
         return self.channel is not None and not self._busy and (self._under_way or self.outbox.has_work)
-
-    def _advance(self) -> None:
-        """Take the last answer if it has come and put the next exchange on the wire, without waiting for either."""
-        with self.lock:
-            if self._busy or self.channel is None:
-                return
-            self._busy = True
-        try:
-            self._round(wait=False)
-        finally:
-            self._leave()
 
     def _wait(self, done: Callable[[], bool], timeout: float | None) -> None:
         limit = self.patience if timeout is None else timeout
@@ -235,8 +227,8 @@ class Exchange:
                     self._progress.wait(remaining)
                 finally:
                     self._waiters -= 1
-            if self._keeper_idle and self._something_left():
-                self._keeper_idle = False
+            if self.keeper_idle and self._something_left():
+                self.keeper_idle = False
                 self._work.notify()
         finally:
             lock.release()
@@ -274,7 +266,7 @@ class Exchange:
             if request is None:
                 return
             self._under_way = True
-        channel.send_exchange(encode(request))
+        channel.send_exchange(request)
 
     def _finish(self, channel: Channel) -> None:
         try:
@@ -352,8 +344,8 @@ class Exchange:
             self._busy = False
             if self._waiters:
                 self._progress.notify_all()
-            if self._keeper_idle and self._something_left():
-                self._keeper_idle = False
+            if self.keeper_idle and self._something_left():
+                self.keeper_idle = False
                 self._work.notify()
 
 

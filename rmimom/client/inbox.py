@@ -19,13 +19,13 @@ from collections.abc import Iterable
 from rmimom.client.outbox import Acks
 from rmimom.errors import JMSError, from_dict
 from rmimom.frame import DeliveryBatch
-from rmimom.message import Acknowledger, Message
+from rmimom.message import UNREAD, Acknowledger, Message
 
 
 class Intake:
     """The messages of one consumer on the client's side."""
 
-    __slots__ = ("_acknowledger", "acks", "error", "number", "waiting", "working")
+    __slots__ = ("_acknowledger", "acks", "error", "flowing", "number", "waiting", "working")
 
     def __init__(self, number: int, acks: Acks, acknowledger: Acknowledger) -> None:
         self._acknowledger = acknowledger
@@ -35,6 +35,8 @@ class Intake:
         self.working: dict[int, Message] = {}
         self.error: JMSError | None = None
         """Why the server closed the consumer, if it did."""
+        self.flowing = False
+        """Whether `receive` may take what waits: the consumer is open and has no observers, the connection started."""
 
     def take_for_good(self) -> Message | None:
         """The next message, acknowledged already."""
@@ -135,6 +137,8 @@ class Inbox:
                 message._source = delivered.frame
                 message._tag = delivered.tag
                 message._acknowledger = intake._acknowledger
+                message._body = UNREAD
+                message._properties = None
                 message.delivery_count = count
                 intake.waiting.append(message)
         for end in batch.closed:
