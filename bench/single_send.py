@@ -75,9 +75,7 @@ def measure(messages: int, seconds: int) -> list[Figure]:
         consumer.end()
     baseline = (before + after) / 2
     return [
-        Figure(
-            "one confirmed send at a time", rate, "messages/s", rate / baseline, "raw SQLite, 1 a row", 0.35
-        ),
+        Figure("one confirmed send at a time", rate, "messages/s", rate / baseline, "raw SQLite, 1 a row", 0.35),
         Figure("raw SQLite, 1 a row", baseline, "commits/s"),
         Figure(f"latency at {RATE} messages/s, p50", statistics.median(took), "ms"),
         Figure(f"latency at {RATE} messages/s, p99", took[int(len(took) * 0.99)], "ms"),

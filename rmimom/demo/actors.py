@@ -48,7 +48,7 @@ class Actor:
 
 def archive(name: str, end: Event, reports: ReportQueue[Report], nameserver: str, networks: Sequence[str]) -> None:
     """Keep everything: a durable subscription on the topic of each network."""
-    _quiet()
+    quiet()
 
     def keep(message: Message) -> None:
         reports.put((name, "got", str(message.properties["id"])))
@@ -65,7 +65,7 @@ def archive(name: str, end: Event, reports: ReportQueue[Report], nameserver: str
 
 def work(name: str, end: Event, reports: ReportQueue[Report], nameserver: str) -> None:
     """Take strong earthquakes from the queue, one after the other, and acknowledge each when it is worked."""
-    _quiet()
+    quiet()
     with ConnectionFactory(nameserver).create_connection() as connection:
         session = connection.create_session(AcknowledgeMode.CLIENT_ACKNOWLEDGE)
         receiver = session.create_receiver(session.queue("strong-quakes"), prefetch=5)
@@ -77,7 +77,8 @@ def work(name: str, end: Event, reports: ReportQueue[Report], nameserver: str) -
                 message.acknowledge()
 
 
-def _quiet() -> None:
-    # The server is killed on purpose: that its clients notice belongs into the view, not into their logs.
+def quiet() -> None:
+    """Keep the clients' logs out of the view."""
+    # The server is killed on purpose; that its clients notice is no news.
     logging.getLogger("Pyro5").setLevel(logging.CRITICAL)
     logging.getLogger("rmimom").setLevel(logging.ERROR)

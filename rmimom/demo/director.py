@@ -17,10 +17,9 @@ from multiprocessing.queues import Queue as ReportQueue
 from pathlib import Path
 
 from rmimom.client.factory import ConnectionFactory
-from rmimom.client.publisher import Publisher
 from rmimom.client.session import Session
 from rmimom.demo import processes
-from rmimom.demo.actors import Actor, Report, archive, work
+from rmimom.demo.actors import Actor, Report, archive, quiet, work
 from rmimom.demo.quakes import read_quakes
 from rmimom.demo.tally import Row, Tally
 from rmimom.errors import ConnectionFailedError
@@ -55,6 +54,7 @@ class Director:
 
     def run(self) -> list[Row]:
         """Play it; returns the closing table."""
+        quiet()
         with tempfile.TemporaryDirectory(prefix="rmimom-demo-") as name:
             directory = Path(name)
             name_server, nameserver = processes.start_name_server(directory)
@@ -117,7 +117,7 @@ class Director:
         return Actor(ARCHIVE, archive, self._reports, nameserver, networks)
 
     def _sender(self, session: Session) -> Callable[[str, str], None]:
-        sender: Publisher = session.create_sender(session.queue("strong-quakes"))
+        sender = session.create_sender(session.queue("strong-quakes"))
 
         def send(line: str, quake: str) -> None:
             sender.send(line, properties={"id": quake}, priority=7)
@@ -173,5 +173,3 @@ class Director:
 
     def _step(self, what: str) -> None:
         self._watch(what, self._tally)
-
-

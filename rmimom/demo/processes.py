@@ -38,7 +38,9 @@ class Process:
         limit = time.monotonic() + START_LIMIT
         while not self._ready.exists() or not self._ready.read_text():
             if self._process.poll() is not None:
-                raise ConnectionFailedError(f"the {self.name} ended with code {self._process.returncode}; see {self.log}")
+                raise ConnectionFailedError(
+                    f"the {self.name} ended with code {self._process.returncode}; see {self.log}"
+                )
             if time.monotonic() > limit:
                 self.kill()
                 raise ConnectionFailedError(f"the {self.name} does not serve after {START_LIMIT:g} s; see {self.log}")
