@@ -1,0 +1,249 @@
+"""Conversations with the broker as text files.
+
+A file is a sequence of exchanges separated by empty lines: commands, a line of four dashes, and all that the broker
+answered.  Lines that begin with # are remarks.  Commands:
+
+    connect c1 [user=ann] [id=laptop]           disconnect c1
+    subscribe c1/1 queue://orders [durable=NAME] [prefetch=2] [bytes=100] [no-local] [settled=3,4] [held=5]
+    close c1/1                                  unsubscribe c1 NAME
+    send c1 queue://orders a b c [producer=p seq=1] [priority=9] [ttl=MS] [delay=MS] [not-persistent]
+    ack c1/1 4 5                                ack c1/1 up-to=5
+    release c1/1 4 5                            wait MS
+    create c1 queue://orders                    delete c1 queue://orders
+    purge c1 queue://orders                     restart
+    show
+
+Answers: `ok` or `refused`; then the records, one a line; then what is told, one a line.  `1 "a" x2 > 1` is the message
+with tag 1 and body a, delivered for the second time, for consumer 1.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+
+from support.brokers import BrokerOnStore
+from support.messages import body_of, frame_for
+
+from rmimom.commands import (
+    Acknowledge,
+    CloseConsumer,
+    Command,
+    Connect,
+    CreateDestination,
+    DeleteDestination,
+    DeleteSubscription,
+    Disconnect,
+    Purge,
+    Release,
+    Send,
+    Subscribe,
+    Tick,
+)
+from rmimom.core.state import Rules
+from rmimom.destination import KINDS, Destination
+from rmimom.effects import Deliver, DestinationAdded, DestinationRemoved, Effect, Outcome, Refused
+from rmimom.records import (
+    CallbackChanged,
+    DestinationCreated,
+    DestinationDeleted,
+    MailboxAdvanced,
+    MessagesDropped,
+    MessagesRemoved,
+    MessagesReturned,
+    MessagesStored,
+    ProducerAdvanced,
+    ProducersForgotten,
+    Record,
+    SubscriptionCreated,
+    SubscriptionDeleted,
+)
+
+DASHES = "----"
+
+
+class Words:
+    """The words of one command: plain ones in order, `name=value` ones by name, and flags."""
+
+    def __init__(self, line: str) -> None:
+        words = shlex.split(line)
+        self.verb = words[0]
+        self.plain = [word for word in words[1:] if "=" not in word and word not in {"no-local", "not-persistent"}]
+        self.named = dict(word.split("=", 1) for word in words[1:] if "=" in word)
+        self.flags = {word for word in words[1:] if word in {"no-local", "not-persistent"}}
+
+    def number(self, name: str, default: int = 0) -> int:
+        """A named number."""
+        return int(self.named.get(name, default))
+
+    def numbers(self, name: str) -> tuple[int, ...]:
+        """A named list of numbers."""
+        return tuple(int(word) for word in self.named.get(name, "").split(",") if word)
+
+    @property
+    def consumer(self) -> tuple[str, int]:
+        """The first word, `connection/number`."""
+        connection, _, number = self.plain[0].partition("/")
+        return connection, int(number)
+
+    @property
+    def destination(self) -> Destination:
+        """The second word, with any name: whether it is allowed is for the broker to say."""
+        kind, _, name = self.plain[1].partition("://")
+        return KINDS[kind](name)
+
+
+class Conversation:
+    """A broker that is spoken to in lines of text."""
+
+    def __init__(self, rules: Rules | None = None) -> None:
+        self.room = BrokerOnStore(rules)
+
+    def say(self, line: str) -> list[str]:
+        """Carry out one command; what it answers."""
+        words = Words(line)
+        if words.verb == "restart":
+            return ["restarted", *map(tell_record, self.room.restart())]
+        if words.verb == "show":
+            return self._show()
+        if words.verb == "wait":
+            self.room.now += int(words.plain[0])
+            outcome = self.room.handle(Tick())
+            return [*map(tell_record, outcome.records), *self._tell_effects(outcome.effects)] or ["nothing"]
+        return self._tell(self.room.handle(_COMMANDS[words.verb](words, self.room.now)))
+
+    def _tell(self, outcome: Outcome) -> list[str]:
+        if isinstance(outcome.reply, Refused):
+            error = outcome.reply.error
+            first = f"refused {type(error).__name__}: {error.text}"
+        else:
+            first = "ok" if outcome.reply.value is None else f"ok {outcome.reply.value}"
+        return [first, *map(tell_record, outcome.records), *self._tell_effects(outcome.effects)]
+
+    def _tell_effects(self, effects: list[Effect]) -> list[str]:
+        lines: list[str] = []
+        for effect in effects:
+            if isinstance(effect, Deliver):
+                told: list[str] = []
+                for delivered, frame in self.room.frames(effect):
+                    counts = "".join(f" x{count}" for count in sorted(set(delivered.counts)) if count > 1)
+                    told.append(f'{delivered.tag} "{body_of(frame)}"{counts} > {_list(delivered.consumers)}')
+                lines.append(f"deliver {effect.connection}: " + "; ".join(told))
+            elif isinstance(effect, DestinationAdded):
+                lines.append(f"added {effect.destination}")
+            else:
+                assert isinstance(effect, DestinationRemoved)
+                lines.append(f"gone {effect.destination}")
+        return lines
+
+    def _show(self) -> list[str]:
+        statistics = self.room.broker.statistics()
+        lines = [
+            f"{place.kind}://{place.name} pending {place.pending} held {place.held} "
+            f"in {place.enqueued} out {place.dequeued} expired {place.expired}"
+            for place in statistics.destinations
+        ]
+        lines += [
+            f"subscription {one.client_id}:{one.name} {'active' if one.active else 'inactive'} "
+            f"pending {one.pending} held {one.held}"
+            for one in statistics.subscriptions
+        ]
+        return lines or ["nothing"]
+
+
+def _connect(words: Words, now: int) -> Command:
+    return Connect(words.plain[0], words.named.get("user", ""), words.named.get("id", ""))
+
+
+def _subscribe(words: Words, now: int) -> Command:
+    connection, number = words.consumer
+    return Subscribe(
+        connection,
+        number,
+        words.destination,
+        durable=words.named.get("durable", ""),
+        selector=words.named.get("selector", ""),
+        no_local="no-local" in words.flags,
+        prefetch=words.number("prefetch", 1000),
+        prefetch_bytes=words.number("bytes", 1000000),
+        settled=words.numbers("settled"),
+        held=words.numbers("held"),
+    )
+
+
+def _send(words: Words, now: int) -> Command:
+    ttl, delay = words.number("ttl"), words.number("delay")
+    frames = [
+        frame_for(
+            words.destination,
+            body,
+            priority=words.number("priority", 4),
+            persistent="not-persistent" not in words.flags,
+            expiration=now + ttl if ttl else 0,
+            delivery_time=now + delay if delay else 0,
+        )
+        for body in words.plain[2:]
+    ]
+    return Send(words.plain[0], words.named.get("producer", ""), words.number("seq", 1), words.destination, frames)
+
+
+_COMMANDS: dict[str, Callable[[Words, int], Command]] = {
+    "connect": _connect,
+    "disconnect": lambda words, now: Disconnect(words.plain[0]),
+    "subscribe": _subscribe,
+    "close": lambda words, now: CloseConsumer(*words.consumer),
+    "unsubscribe": lambda words, now: DeleteSubscription(words.plain[0], words.plain[1]),
+    "send": _send,
+    "ack": lambda words, now: Acknowledge(*words.consumer, words.number("up-to"), tuple(map(int, words.plain[1:]))),
+    "release": lambda words, now: Release(*words.consumer, tuple(map(int, words.plain[1:]))),
+    "create": lambda words, now: CreateDestination(words.plain[0], words.destination),
+    "delete": lambda words, now: DeleteDestination(words.plain[0], words.destination),
+    "purge": lambda words, now: Purge(words.plain[0], words.destination),
+}
+
+
+def _list(numbers: list[int]) -> str:
+    return ",".join(map(str, numbers))
+
+
+def tell_record(record: Record) -> str:
+    """A record as one line."""
+    match record:
+        case DestinationCreated():
+            return f"created {record.kind}://{record.name} as {record.id}"
+        case DestinationDeleted():
+            return f"deleted destination {record.id}"
+        case SubscriptionCreated():
+            return f"created subscription {record.client_id}:{record.name} of {record.destination} as {record.id}"
+        case SubscriptionDeleted():
+            return f"deleted subscription {record.id}"
+        case CallbackChanged():
+            return f"subscription {record.subscription} is at {record.callback!r}"
+        case MessagesStored():
+            return f"stored {_list(record.ids)} in {_list(record.mailboxes) or 'nothing'}"
+        case MessagesRemoved():
+            return f"removed {_list(record.ids)} from {record.mailbox}"
+        case MessagesDropped():
+            return f"dropped {_list(record.ids)}"
+        case MessagesReturned():
+            return f"returned {_list(record.ids)} to {record.mailbox}"
+        case MailboxAdvanced():
+            return f"advanced {record.mailbox} to {record.delivered_up_to}"
+        case ProducerAdvanced():
+            return f"producer {record.producer} at {record.sequence}"
+        case ProducersForgotten():
+            return f"forgot producers {' '.join(record.producers)}"
+        case _:
+            return repr(record)
+
+
+def replay(text: str, rules: Rules | None = None) -> str:
+    """The same conversation with the answers that the broker gives now."""
+    conversation = Conversation(rules)
+    written: list[str] = []
+    for block in text.strip("\n").split("\n\n"):
+        asked = block.split(f"\n{DASHES}")[0].splitlines()
+        commands = [line for line in asked if line and not line.startswith("#")]
+        answers = [answer for command in commands for answer in conversation.say(command)]
+        written.append("\n".join([*asked, DASHES, *answers] if commands else asked))
+    return "\n\n".join(written) + "\n"

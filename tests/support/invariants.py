@@ -1,0 +1,102 @@
+"""What must be true of the core after every command, and of the core and its store after every batch."""
+
+from __future__ import annotations
+
+from rmimom.core.broker import Broker
+from rmimom.core.entry import Entry
+from rmimom.core.mailbox import Mailbox
+from rmimom.core.state import State
+from rmimom.store.memory import MemoryStore
+
+
+def mailboxes_of(state: State) -> dict[int, Mailbox]:
+    """Every mailbox, by its id."""
+    return {mailbox.id: mailbox for place in state.places.values() for mailbox in place.mailboxes()}
+
+
+def check_broker(broker: Broker) -> None:
+    """The rules of mailbox, ready list, consumer and residence."""
+    state = broker.state
+    waits_in: dict[int, int] = {}
+    entries: dict[int, Entry] = {}
+    mailboxes = mailboxes_of(state)
+    for mailbox in mailboxes.values():
+        _check_mailbox(mailbox)
+        for entry in mailbox.entries():
+            assert entries.setdefault(entry.id, entry) is entry, f"message {entry.id} has two entries"
+            waits_in[entry.id] = waits_in.get(entry.id, 0) + 1
+    for entry in entries.values():
+        assert entry.references == waits_in[entry.id], f"{entry} waits in {waits_in[entry.id]} mailboxes"
+        assert entry.stored or entry.frame is not None, f"{entry} is neither in memory nor in the store"
+        assert 0 < entry.id < state.next_id
+    in_memory = sum(entry.size for entry in entries.values() if entry.frame is not None)
+    assert state.residence.used == in_memory, f"residence counts {state.residence.used}, but {in_memory} is in memory"
+    _check_consumers(state, mailboxes)
+
+
+def _check_mailbox(mailbox: Mailbox) -> None:
+    ids = [entry.id for entry in mailbox.entries()]
+    assert len(ids) == len(set(ids)), f"mailbox {mailbox.id} has a message in two places: {sorted(ids)}"
+    assert mailbox.pending == len(ids), f"mailbox {mailbox.id} counts {mailbox.pending} of {len(ids)}"
+    ready = list(mailbox._ready)
+    assert len(ready) == len(mailbox._ready)
+    order = [(-entry.priority, entry.id) for entry in ready]
+    assert order == sorted(order), f"mailbox {mailbox.id} is out of order: {order}"
+    ghosts = [entry for entry in ready if entry.expiration and entry.id not in mailbox._expiring]
+    assert len(ghosts) == mailbox._ghosts
+    assert {entry.id for entry in ready if entry.expiration} - {ghost.id for ghost in ghosts} == set(mailbox._expiring)
+    if not mailbox._doubtful:
+        assert not (ready and mailbox._line), f"mailbox {mailbox.id} has messages and a consumer with room"
+    assert set(mailbox._counts) <= set(ids), f"mailbox {mailbox.id} counts returns of messages that are gone"
+    if mailbox._expiring or mailbox._delayed or mailbox._doubtful:
+        assert mailbox._alarm, f"mailbox {mailbox.id} waits for a time but nobody will wake it"
+    assert len(mailbox._expirations) <= 2 * len(mailbox._expiring) + 1001
+
+
+def _check_consumers(state: State, mailboxes: dict[int, Mailbox]) -> None:
+    opened = [opened for client in state.clients.values() for opened in client.consumers.values()]
+    assert {id(consumer) for mailbox in mailboxes.values() for consumer in mailbox.consumers} == {
+        id(one.consumer) for one in opened
+    }
+    for one in opened:
+        consumer, mailbox = one.consumer, one.mailbox
+        assert mailboxes[mailbox.id] is mailbox
+        assert consumer.held_bytes == sum(entry.size for entry in consumer.held.values()), repr(consumer)
+        assert list(consumer.held) == [entry.id for entry in consumer.held.values()]
+        assert consumer.waiting == (consumer in mailbox._line), repr(consumer)
+        assert consumer.waiting == consumer.has_room, f"{consumer!r} has room but no place in the line"
+
+
+def check_store(broker: Broker, store: MemoryStore) -> None:
+    """What the store would bring back is what the core has, once every batch is in the store."""
+    state = broker.state
+    snapshot = store.load()
+    assert {made.id: (made.kind, made.name) for made in snapshot.destinations()} == {
+        place.id: (place.destination.kind, place.destination.name) for place in state.places.values()
+    }
+    assert {
+        (made.id, made.destination, made.client_id, made.name, made.no_local, made.callback)
+        for made in snapshot.subscriptions()
+    } == {(one.id, one.topic, one.owner, one.name, one.no_local, one.callback) for one in state.subscriptions.values()}
+    assert {user.name: user for user in snapshot.users()} == state.users
+    known = dict(state.producers.items())
+    assert all(producer.sequence <= known[producer.producer] for producer in snapshot.producers())
+    mailboxes = mailboxes_of(state)
+    kept: dict[int, int] = {}
+    deliveries: dict[tuple[int, int], int] = {}
+    for mailbox in mailboxes.values():
+        for entry in mailbox.entries():
+            if entry.stored:
+                kept[entry.id] = entry.size
+                if mailbox.durable:
+                    deliveries[mailbox.id, entry.id] = mailbox._counts.get(entry.id, 0)
+    assert {row.id: row.size for row in snapshot.messages()} == kept
+    assert {(row.mailbox, row.message): row.returns for row in snapshot.deliveries()} == deliveries
+    advanced = snapshot.delivered_up_to()
+    for mailbox in mailboxes.values():
+        if mailbox.durable:
+            assert advanced.get(mailbox.id, 0) == mailbox.delivered_up_to
+            handed_out = [
+                entry.id for consumer in mailbox.consumers for entry in consumer.held.values() if entry.stored
+            ]
+            assert max(handed_out, default=0) <= mailbox.delivered_up_to

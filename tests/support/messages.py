@@ -1,0 +1,44 @@
+"""Frames for tests of the core and engine, where only the head matters."""
+
+from __future__ import annotations
+
+from rmimom.destination import Destination
+from rmimom.frame import DEFAULT_PRIORITY, NON_PERSISTENT, PERSISTENT, TEXT, Frame, decode_frame, encode
+
+
+def frame_for(
+    destination: Destination,
+    body: str = "a",
+    *,
+    priority: int = DEFAULT_PRIORITY,
+    persistent: bool = True,
+    expiration: int = 0,
+    delivery_time: int = 0,
+) -> bytes:
+    """A text message as its sender would make it."""
+    data = body.encode()
+    mode = PERSISTENT if persistent else NON_PERSISTENT
+    return encode(
+        Frame(
+            kind=TEXT,
+            mode=mode,
+            priority=priority,
+            timestamp=1,
+            expiration=expiration,
+            delivery_time=delivery_time,
+            destination=str(destination),
+            message_id="",
+            properties_length=0,
+            body_length=len(data),
+            correlation_id=None,
+            reply_to=None,
+            type=None,
+            properties=b"",
+            body=data,
+        )
+    )
+
+
+def body_of(frame: bytes) -> str:
+    """The text of such a message."""
+    return decode_frame(frame).body.decode()
