@@ -10,21 +10,123 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # for type checkers and editors; at run time __getattr__ below does it
+    from rmimom.client.connection import Connection, ConnectionEvent
+    from rmimom.client.consumer import (
+        Consumer,
+        MessageObserver,
+        Receiver,
+        Subscriber,
+    )
+    from rmimom.client.factory import ConnectionFactory
+    from rmimom.client.manager import ClientConnectionManager
+    from rmimom.client.mode import AcknowledgeMode
+    from rmimom.client.producer import Producer, Publisher, Sender
+    from rmimom.client.receipt import Receipt
+    from rmimom.client.session import Session
     from rmimom.destination import Destination, Queue, Topic
-    from rmimom.errors import JMSError
+    from rmimom.errors import (
+        ConfigurationError,
+        ConnectionFailedError,
+        IllegalStateError,
+        InvalidClientIDError,
+        InvalidDestinationError,
+        InvalidSelectorError,
+        JMSError,
+        JMSSecurityError,
+        MessageEOFError,
+        MessageFormatError,
+        MessageNotReadableError,
+        MessageNotWriteableError,
+        MessageTooLargeError,
+        ResourceAllocationError,
+        StoreDamagedError,
+        StoreError,
+        StoreFullError,
+        StoreInUseError,
+        StoreVersionError,
+        TransactionInProgressError,
+        TransactionRolledBackError,
+    )
+    from rmimom.message import Message
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AcknowledgeMode",
+    "ClientConnectionManager",
+    "ConfigurationError",
+    "Connection",
+    "ConnectionEvent",
+    "ConnectionFactory",
+    "ConnectionFailedError",
+    "Consumer",
     "Destination",
+    "IllegalStateError",
+    "InvalidClientIDError",
+    "InvalidDestinationError",
+    "InvalidSelectorError",
     "JMSError",
+    "JMSSecurityError",
+    "Message",
+    "MessageEOFError",
+    "MessageFormatError",
+    "MessageNotReadableError",
+    "MessageNotWriteableError",
+    "MessageObserver",
+    "MessageTooLargeError",
+    "Producer",
+    "Publisher",
     "Queue",
+    "Receipt",
+    "Receiver",
+    "ResourceAllocationError",
+    "Sender",
+    "Session",
+    "StoreDamagedError",
+    "StoreError",
+    "StoreFullError",
+    "StoreInUseError",
+    "StoreVersionError",
+    "Subscriber",
     "Topic",
+    "TransactionInProgressError",
+    "TransactionRolledBackError",
 ]
 
 _HOMES = {
+    "rmimom.client.connection": ("Connection", "ConnectionEvent"),
+    "rmimom.client.consumer": ("Consumer", "MessageObserver", "Receiver", "Subscriber"),
+    "rmimom.client.factory": ("ConnectionFactory",),
+    "rmimom.client.manager": ("ClientConnectionManager",),
+    "rmimom.client.mode": ("AcknowledgeMode",),
+    "rmimom.client.producer": ("Producer", "Publisher", "Sender"),
+    "rmimom.client.receipt": ("Receipt",),
+    "rmimom.client.session": ("Session",),
     "rmimom.destination": ("Destination", "Queue", "Topic"),
-    "rmimom.errors": ("JMSError",),
+    "rmimom.errors": (
+        "ConfigurationError",
+        "ConnectionFailedError",
+        "IllegalStateError",
+        "InvalidClientIDError",
+        "InvalidDestinationError",
+        "InvalidSelectorError",
+        "JMSError",
+        "JMSSecurityError",
+        "MessageEOFError",
+        "MessageFormatError",
+        "MessageNotReadableError",
+        "MessageNotWriteableError",
+        "MessageTooLargeError",
+        "ResourceAllocationError",
+        "StoreDamagedError",
+        "StoreError",
+        "StoreFullError",
+        "StoreInUseError",
+        "StoreVersionError",
+        "TransactionInProgressError",
+        "TransactionRolledBackError",
+    ),
+    "rmimom.message": ("Message",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
