@@ -137,6 +137,7 @@ class Access:
         return await self._put(name, password, administrator=known.administrator if known else False)
 
     async def _put(self, name: str, password: str, *, administrator: bool, cost: Cost = CHOSEN) -> bool:
+        _check_texts(name, password)
         if name.startswith(_RESERVED):
             raise JMSSecurityError(f"names of users do not start with {_RESERVED}: {name!r} is the server's", user=name)
         if not name.isprintable() or name != name.strip():
@@ -157,6 +158,12 @@ class Access:
     def close(self) -> None:
         """End the thread; checks under way are not waited for."""
         self._worker.shutdown(wait=False, cancel_futures=True)
+
+
+def _check_texts(*values: object) -> None:
+    # They come over the wire, where nobody checked.
+    if not all(isinstance(value, str) for value in values):
+        raise JMSSecurityError("the name and the password of a user are texts")
 
 
 def _wrong() -> JMSSecurityError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import Final
 
@@ -29,12 +30,17 @@ def banner(server: Server) -> str:
         ("recovered", _recovered_text(recovered)),
         ("name server", _nameserver_text(server)),
         *[("" if number else "names", name) for number, name in enumerate(_name_lines(server))],
-        ("to stop", f"Ctrl-C, or kill {os.getpid()}, or: rmimom-server stop --data {config.data}"),
+        ("to stop", f"Ctrl-C, or: rmimom-server stop {stop_options(config)}"),
     ]
     if server.first_password is not None:
         rows.append(("login", f"{ADMINISTRATOR} with the password {server.first_password}  (shown only this once)"))
     head = f"rmimom-server {rmimom.__version__} is {server.role.value} in epoch {server.epoch} of {config.cluster}"
     return "\n".join([head, *(f"  {title:<12} {text}" for title, text in rows)])
+
+
+def stop_options(config: ServerConfig) -> str:
+    """The options with which `stop` finds this server."""
+    return shlex.join(["--pidfile", str(config.pidfile)] if config.pidfile else ["--data", str(config.data)])
 
 
 def _data_text(config: ServerConfig, recovered: Recovered) -> str:
