@@ -28,7 +28,7 @@ from rmimom.records import (
     UserPut,
     UserRemoved,
 )
-from rmimom.store.segment import SegmentBuilder
+from rmimom.store.segment import SegmentPacker
 from rmimom.store.statements import ManyIds, ManyRows, Value
 
 _SEGMENTS = ManyRows("segment", ("id", "layout", "checksum", "data"))
@@ -88,12 +88,11 @@ def delete_segments(cursor: sqlite3.Cursor, segments: Sequence[int]) -> None:
     _GARBAGE.execute(cursor, segments)
 
 
-def write_segments(cursor: sqlite3.Cursor, first: int, builders: Sequence[SegmentBuilder]) -> None:
-    """Write segments with ids counted from `first`."""
-    rows: list[Value] = []
-    for segment, builder in enumerate(builders, first):
-        rows += (segment, *builder.finish())
-    _SEGMENTS.insert(cursor, rows)
+def write_segments(cursor: sqlite3.Cursor, packer: SegmentPacker) -> list[tuple[int, int]]:
+    """Write what was packed; returns id and size of each new segment."""
+    rows = packer.finish()
+    _SEGMENTS.insert(cursor, [value for row in rows for value in row])
+    return [(number, len(data)) for number, _, _, data in rows]
 
 
 class Changes:
@@ -108,9 +107,9 @@ class Changes:
         self.dropped: dict[int, int] = {}
         self.messages = 0
         self._cursor = cursor
-        self._next_segment = next_segment
-        self._builders: list[SegmentBuilder] = []
-        self._first_id = 0
+        self._packer = SegmentPacker(next_segment)
+        # The smallest id among the messages gathered, and the greatest among those removed or dropped; 0 for none.
+        self._first_id = self._last_gone = 0
         self._messages: list[Value] = []
         self._deliveries: list[Value] = []
         self._removed: dict[int, list[int]] = {}
@@ -127,16 +126,12 @@ class Changes:
     def _write(self) -> None:
         """Write what was gathered."""
         cursor = self._cursor
-        if self._builders:
-            write_segments(cursor, self._next_segment, self._builders)
-            self.added += [(number, made.size) for number, made in enumerate(self._builders, self._next_segment)]
-            self._next_segment += len(self._builders)
-            self._builders = []
+        if self._messages:
+            self.added += write_segments(cursor, self._packer)
             _MESSAGES.insert(cursor, self._messages)
             _DELIVERIES.insert(cursor, self._deliveries)
             self.messages += len(self._messages) // _MESSAGES.width
             self._messages, self._deliveries = [], []
-            self._first_id = 0
         for mailbox, ids in self._removed.items():
             _REMOVED.execute(cursor, ids, mailbox)
         self._removed = {}
@@ -150,15 +145,18 @@ class Changes:
         if self._producers:
             _PRODUCERS.insert(cursor, [value for name, row in self._producers.items() for value in (name, *row)])
             self._producers = {}
+        self._first_id = self._last_gone = 0
 
     def _drop(self, live: Sequence[tuple[int, int]]) -> None:
         for segment, size in live:
             self.dropped[segment] = self.dropped.get(segment, 0) + size
 
-    def _write_before(self, ids: Sequence[int]) -> None:
-        """Write what was gathered if these ids may be part of it."""
-        if self._first_id and ids and max(ids) >= self._first_id:
+    def _gather_gone(self, ids: Sequence[int]) -> None:
+        """Messages go; if they may be among those gathered, these have to be written first."""
+        last = max(ids)
+        if self._first_id and last >= self._first_id:
             self._write()
+        self._last_gone = max(self._last_gone, last)
 
     # One method for each kind of record.
 
@@ -167,34 +165,30 @@ class Changes:
         if not ids:
             return
         first = min(ids)
+        if first <= self._last_gone:
+            self._write()
         self._first_id = min(self._first_id, first) if self._first_id else first
-        builders, rows = self._builders, self._messages
-        if not builders:
-            builders.append(SegmentBuilder())
-        builder = builders[-1]
-        segment = self._next_segment + len(builders) - 1
+        rows, heads, frames = self._messages, record.heads, record.frames
         destination = record.destination
-        for number, head, frame in zip(ids, record.heads, record.frames, strict=True):
-            length = len(frame)
-            if not builder.takes(length):
-                builder = SegmentBuilder()
-                builders.append(builder)
-                segment += 1
-            rows += (
-                number,
-                destination,
-                segment,
-                builder.add(number, frame),
-                length,
-                head.kind,
-                head.mode,
-                head.priority,
-                head.timestamp,
-                head.expiration,
-                head.delivery_time,
-                head.properties_length,
-                head.body_length,
-            )
+        lengths = [len(frame) for frame in frames]
+        for segment, position, start, end in self._packer.pack(ids, frames, lengths):
+            for number, head, length in zip(ids[start:end], heads[start:end], lengths[start:end], strict=True):
+                rows += (
+                    number,
+                    destination,
+                    segment,
+                    position,
+                    length,
+                    head.kind,
+                    head.mode,
+                    head.priority,
+                    head.timestamp,
+                    head.expiration,
+                    head.delivery_time,
+                    head.properties_length,
+                    head.body_length,
+                )
+                position += length  # noqa: PLW2901 - the next one lies behind it
         deliveries = self._deliveries
         for mailbox in record.mailboxes:
             for number in ids:
@@ -203,7 +197,7 @@ class Changes:
     def _remove(self, record: MessagesRemoved) -> None:
         ids = record.ids
         if ids:
-            self._write_before(ids)
+            self._gather_gone(ids)
             gathered = self._removed.get(record.mailbox)
             if gathered is None:
                 self._removed[record.mailbox] = list(ids)
@@ -211,8 +205,9 @@ class Changes:
                 gathered += ids
 
     def _drop_messages(self, record: MessagesDropped) -> None:
-        self._write_before(record.ids)
-        self._dropped += record.ids
+        if record.ids:
+            self._gather_gone(record.ids)
+            self._dropped += record.ids
 
     def _return(self, record: MessagesReturned) -> None:
         self._write()

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import sqlite3
 from heapq import nsmallest
+from itertools import accumulate
 
 from rmimom.store.changes import delete_segments, write_segments
-from rmimom.store.segment import SEGMENT_SIZE, SegmentBuilder
+from rmimom.store.segment import SEGMENT_SIZE, SegmentPacker
 from rmimom.store.segment_index import SegmentIndex
 from rmimom.store.segment_reader import SegmentReader
 from rmimom.store.statements import ManyIds
@@ -27,24 +28,24 @@ def choose(index: SegmentIndex) -> list[int]:
     return group if index.dead_bytes(group) >= SEGMENT_SIZE else []
 
 
-def merge(cursor: sqlite3.Cursor, reader: SegmentReader, group: list[int], first: int) -> list[SegmentBuilder]:
+def merge(cursor: sqlite3.Cursor, reader: SegmentReader, group: list[int], first: int) -> list[tuple[int, int]]:
     """Rewrite what lives in these segments into new ones with ids from `first`, inside a transaction.
 
-    Returns the new segments.  Raises sqlite3.Error, or StoreDamagedError if a segment fails its check.
+    Returns id and size of the new segments.  Raises sqlite3.Error, or StoreDamagedError if a segment fails its check.
     """
     old = {number: reader.read(number) for number in group}
-    ids = [message for segment in old.values() for message in segment]
-    builders = [SegmentBuilder()]
+    candidates = [message for segment in old.values() for message in segment]
+    held = [row for row in _HOLDERS.execute(cursor, candidates).fetchall() if row[1] in old]
+    ids = [message for message, _ in held]
+    frames = [reader.frame(number, message) for message, number in held]
+    lengths = [len(frame) for frame in frames]
+    packer = SegmentPacker(first)
     places: list[tuple[int, int, int]] = []
-    for message, number in _HOLDERS.execute(cursor, ids).fetchall():
-        if number in old:
-            frame = reader.frame(number, message)
-            if not builders[-1].takes(len(frame)):
-                builders.append(SegmentBuilder())
-            position = builders[-1].add(message, frame)
-            places.append((first + len(builders) - 1, position, message))
-    write_segments(cursor, first, builders)
+    for segment, position, start, end in packer.pack(ids, frames, lengths):
+        starts = accumulate(lengths[start:end], initial=position)
+        places += [(segment, begin, message) for begin, message in zip(starts, ids[start:end], strict=False)]
+    added = write_segments(cursor, packer)
     # Many small steps, but this runs when nothing else wants the interpreter.
     cursor.executemany("UPDATE message SET segment_id = ?, position = ? WHERE id = ?", places)
     delete_segments(cursor, group)
-    return builders
+    return added

@@ -9,7 +9,7 @@ that points into the wrong segment finds no such id there, so a frame cannot be 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
 import msgspec
@@ -25,36 +25,60 @@ class SegmentDamaged(Exception):  # noqa: N818 - a finding inside the store, tol
     """The bytes of a segment fail their check."""
 
 
-class SegmentBuilder:
-    """Gathers frames for one segment."""
+class SegmentPacker:
+    """Lays frames into new segments, whose ids are counted from `first`."""
 
-    __slots__ = ("_frames", "_ids", "_lengths", "size")
+    __slots__ = ("_finished", "_frames", "_ids", "_lengths", "_segment", "_size")
 
-    def __init__(self) -> None:
-        self.size = 0
+    def __init__(self, first: int) -> None:
+        self._segment = first
+        self._size = 0
         self._ids: list[int] = []
         self._lengths: list[int] = []
         self._frames: list[bytes] = []
+        self._finished: list[tuple[int, str, int, bytes]] = []
 
-    def takes(self, length: int) -> bool:
-        """Whether a frame of this length still belongs in here; the first one always does."""
-        return not self.size or self.size + length <= SEGMENT_SIZE
+    def pack(
+        self, ids: Sequence[int], frames: Sequence[bytes], lengths: Sequence[int]
+    ) -> Iterator[tuple[int, int, int, int]]:
+        """Pack frames of these lengths; yields for each run of them segment, position in it, start and end of the run.
 
-    def add(self, number: int, frame: bytes) -> int:
-        """Add a frame; returns its position, in bytes from the start of the segment."""
-        position = self.size
-        length = len(frame)
-        self._ids.append(number)
-        self._lengths.append(length)
-        self._frames.append(frame)
-        self.size = position + length
-        return position
+        A segment takes frames up to SEGMENT_SIZE together, or one of any size.
+        """
+        start, count = 0, len(ids)
+        while start < count:
+            position = size = self._size
+            end = start
+            for length in lengths[start:] if start else lengths:
+                if size + length > SEGMENT_SIZE and size:
+                    break
+                size += length
+                end += 1
+            if end > start:
+                self._ids += ids[start:end]
+                self._lengths += lengths[start:end]
+                self._frames += frames[start:end]
+                self._size = size
+                yield self._segment, position, start, end
+                start = end
+            if start < count:
+                self._close()
 
-    def finish(self) -> tuple[str, int, bytes]:
-        """Layout, checksum and data, as they are stored."""
+    def finish(self) -> list[tuple[int, str, int, bytes]]:
+        """The segments as rows: id, layout, checksum and data."""
+        if self._ids:
+            self._close()
+        rows, self._finished = self._finished, []
+        return rows
+
+    def _close(self) -> None:
         layout = _encode((self._ids, self._lengths))
         data = b"".join(self._frames)
-        return layout.decode("ascii"), zlib.crc32(layout, zlib.crc32(data)), data
+        checksum = zlib.crc32(layout, zlib.crc32(data))
+        self._finished.append((self._segment, layout.decode("ascii"), checksum, data))
+        self._segment += 1
+        self._size = 0
+        self._ids, self._lengths, self._frames = [], [], []
 
 
 class Segment:
@@ -62,7 +86,9 @@ class Segment:
 
     __slots__ = ("_data", "_places", "size")
 
-    def __init__(self, layout: bytes, checksum: int, data: bytes) -> None:
+    def __init__(self, layout: object, checksum: object, data: object) -> None:
+        if not isinstance(layout, bytes) or not isinstance(data, bytes):
+            raise SegmentDamaged("its layout or its data are missing")
         if zlib.crc32(layout, zlib.crc32(data)) != checksum:
             raise SegmentDamaged("its checksum does not match")
         try:

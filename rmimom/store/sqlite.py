@@ -29,6 +29,7 @@ from rmimom.store.changes import Changes, delete_segments
 from rmimom.store.examination import examine
 from rmimom.store.lock import DirectoryLock
 from rmimom.store.mark import Mark
+from rmimom.store.rows import read_rows
 from rmimom.store.segment_index import SegmentIndex
 from rmimom.store.segment_reader import SegmentReader
 from rmimom.store.sqlite_snapshot import SqliteSnapshot
@@ -223,16 +224,25 @@ class SqliteStore:
                 cursor.execute("DELETE FROM delivery WHERE message_id NOT IN (SELECT id FROM message)")
 
     def _take_stock(self, connection: sqlite3.Connection) -> None:
-        row = connection.execute("SELECT epoch, sequence, next_id FROM state").fetchone()
-        self._position = Position(*row)
-        self._messages, waiting = connection.execute(
-            "SELECT count(*), coalesce(sum(length), 0) FROM message"
-        ).fetchone()
+        states = read_rows(
+            connection, self.database, list[tuple[int, int, int]], "SELECT epoch, sequence, next_id FROM state"
+        )
+        self._position = Position(*next(states))
+        totals = read_rows(
+            connection,
+            self.database,
+            list[tuple[int, int]],
+            "SELECT count(*), coalesce(sum(length), 0) FROM message",
+        )
+        self._messages, waiting = next(totals)
         self._index = SegmentIndex()
-        for segment, live, size in connection.execute(
+        for segment, live, size in read_rows(
+            connection,
+            self.database,
+            list[tuple[int, int, int]],
             "SELECT segment.id, coalesce(held.bytes, 0), length(segment.data) FROM segment LEFT JOIN"
             " (SELECT segment_id, sum(length) AS bytes FROM message GROUP BY segment_id) AS held"
-            " ON held.segment_id = segment.id ORDER BY segment.id"
+            " ON held.segment_id = segment.id ORDER BY segment.id",
         ):
             self._index.add(segment, live, size)
             waiting -= live
@@ -256,14 +266,13 @@ class SqliteStore:
         group = compaction.choose(index)
         if not group:
             return False
-        first = index.next_id
         with self._transaction() as cursor:
-            builders = compaction.merge(cursor, self._reader, group, first)
+            added = compaction.merge(cursor, self._reader, group, index.next_id)
         index.replaced(group)
         self._reader.forget(group)
-        for segment, builder in enumerate(builders, first):
-            index.add(segment, builder.size, builder.size)
-            self._unsettled += builder.size
+        for segment, size in added:
+            index.add(segment, size, size)
+            self._unsettled += size
         return True
 
     def _vacuum(self) -> bool:
