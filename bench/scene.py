@@ -73,7 +73,7 @@ def scene(*options: str) -> Iterator[Scene]:
     with tempfile.TemporaryDirectory(prefix="rmimom-bench-") as name:
         directory = Path(name)
         ready = directory / "ns.ready"
-        nameserver = _process("rmimom.nameserver.cli", "--port", "0", "--memory", "--ready-file", str(ready))
+        nameserver = _process("rmimom.nameserver", "--port", "0", "--memory", "--ready-file", str(ready))
         try:
             _wait_for(ready, nameserver)
             made = Scene(directory, ready.read_text().strip())

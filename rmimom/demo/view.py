@@ -7,6 +7,7 @@ import sys
 import time
 from types import TracebackType
 
+import click
 import msgspec
 from rich.console import Console
 from rich.live import Live
@@ -73,7 +74,7 @@ class View:
     def close(self, rows: list[Row], tally_pause: float, restart: float) -> None:
         """Show the closing table."""
         if self._as_json:
-            print(
+            click.echo(
                 json.dumps(
                     {
                         "ok": all(row.ok for row in rows),
