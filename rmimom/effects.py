@@ -11,7 +11,6 @@ from rmimom.errors import JMSError
 from rmimom.frame import Delivered
 from rmimom.records import Record
 
-
 NOT_LOADED: Final = msgspec.Raw(b"")
 """Stands for a frame that rests in the store."""
 
