@@ -133,11 +133,11 @@ class Access:
 
     async def put(self, name: str, password: str) -> bool:
         """Add a user or change a password; True if the user is new.  An administrator stays one."""
-        known = self._engine.broker.user(name)
-        return await self._put(name, password, administrator=known.administrator if known else False)
-
-    async def _put(self, name: str, password: str, *, administrator: bool, cost: Cost = CHOSEN) -> bool:
         _check_texts(name, password)
+        known = self._engine.broker.user(name)
+        return await self._put(name, password, administrator=known.administrator if known else False, cost=CHOSEN)
+
+    async def _put(self, name: str, password: str, *, administrator: bool, cost: Cost) -> bool:
         if name.startswith(_RESERVED):
             raise JMSSecurityError(f"names of users do not start with {_RESERVED}: {name!r} is the server's", user=name)
         if not name.isprintable() or name != name.strip():

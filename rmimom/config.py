@@ -34,7 +34,7 @@ STORES: Final = ("sqlite", "memory")
 Value: TypeAlias = str | int | float | bool | Path
 
 _UNITS = {"": 1, "b": 1, "kib": 2**10, "mib": 2**20, "gib": 2**30, "kb": 10**3, "mb": 10**6, "gb": 10**9}
-_SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)\s*([A-Za-z]*)")
+_SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)\s*([A-Za-z]*)")
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
 
@@ -215,7 +215,7 @@ class Setting(NamedTuple):
         elif self.about.unit == "bytes":
             value = parse_size(text, origin)
         elif self.kind is int:
-            if not re.fullmatch(r"[+-]?\d{1,18}", text.strip()):
+            if not re.fullmatch(r"[+-]?[0-9]{1,18}", text.strip()):
                 raise _wrong(origin, text, "a whole number")
             value = int(text)
         elif self.kind is float:
@@ -318,11 +318,9 @@ def _read_file(file: Path) -> dict[str, Value]:
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigurationError(
-            f"cannot read the file of settings {file}: {error.strerror}", file=str(file)
-        ) from error
+        raise ConfigurationError(f"cannot read the settings in {file}: {error.strerror}", file=str(file)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"the file of settings {file} is no valid TOML: {error}", file=str(file)) from error
+        raise ConfigurationError(f"the settings in {file} are no valid TOML: {error}", file=str(file)) from error
     table = content.pop("server", {})
     if not isinstance(table, dict):
         raise _wrong(f"server in {file}", table, "a table: write [server]")
