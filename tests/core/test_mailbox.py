@@ -1,0 +1,380 @@
+"""The life of a message in one mailbox (the rules stand in rmimom/core/mailbox.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from rmimom.core.agenda import Agenda
+from rmimom.core.consumer import Consumer
+from rmimom.core.entry import Entry
+from rmimom.core.mailbox import Mailbox
+from rmimom.core.residence import Residence
+from rmimom.core.turn import Turn
+from rmimom.effects import Accepted, Deliver, Outcome
+from rmimom.records import MailboxAdvanced, MessagesDropped, MessagesRemoved, MessagesReturned, Record
+
+NOW = 1000
+
+
+class Desk:
+    """One mailbox with its surroundings; every act is a turn of its own."""
+
+    def __init__(self, *, durable: bool = True) -> None:
+        self.residence = Residence()
+        self.agenda: Agenda[Mailbox] = Agenda()
+        self.mailbox = Mailbox(1, durable, self.residence, self.agenda)
+        self.turn = Turn(NOW)
+
+    def entry(self, number: int, *, priority: int = 4, expiration: int = 0, stored: bool = True) -> Entry:
+        self.residence.used += 1
+        return Entry(number, priority, expiration, 1, 1, stored, b"x")
+
+    def put(self, *numbers: int, expiration: int = 0, stored: bool = True) -> Outcome:
+        turn = Turn(NOW)
+        self.mailbox.put([self.entry(number, expiration=expiration, stored=stored) for number in numbers], turn)
+        return turn.outcome(Accepted())
+
+    def open(
+        self, consumer: Consumer, settled: tuple[int, ...] = (), held: tuple[int, ...] = ()
+    ) -> tuple[list[int], Outcome]:
+        turn = Turn(NOW)
+        lost = self.mailbox.open(consumer, settled, held, turn)
+        return lost, turn.outcome(Accepted())
+
+    def close(self, *consumers: Consumer) -> Outcome:
+        turn = Turn(NOW)
+        self.mailbox.close(consumers, turn)
+        return turn.outcome(Accepted())
+
+    def acknowledge(self, consumer: Consumer, *tags: int) -> Outcome:
+        turn = Turn(NOW)
+        self.mailbox.acknowledge(consumer, 0, tags, turn)
+        return turn.outcome(Accepted())
+
+    def wake(self, now: int) -> Outcome:
+        turn = Turn(now)
+        for mailbox in self.agenda.due(now):
+            mailbox.wake(turn)
+        return turn.outcome(Accepted())
+
+
+def consumer(connection: str = "c", number: int = 1, prefetch: int = 10) -> Consumer:
+    return Consumer(connection, number, prefetch, 1000)
+
+
+def told(outcome: Outcome) -> dict[str, list[tuple[int, int]]]:
+    """Tag and count of what is delivered, by connection."""
+    return {
+        effect.connection: [(delivered.tag, delivered.counts[0]) for delivered in effect.deliveries]
+        for effect in outcome.effects
+        if isinstance(effect, Deliver)
+    }
+
+
+def test_message_goes_through_all_its_places() -> None:
+    """Given a waiting message, when it is delivered, returned and acknowledged, then each step is recorded."""
+    desk = Desk()
+    assert desk.put(5) == Outcome(Accepted(), [], [])
+    first = consumer()
+    _, outcome = desk.open(first)
+    assert (outcome.records, told(outcome)) == ([MailboxAdvanced(1, 5)], {"c": [(5, 1)]})
+    assert desk.close(first).records == [MessagesReturned(1, [5])]
+    second = consumer("d")
+    _, outcome = desk.open(second)
+    assert (outcome.records, told(outcome)) == ([], {"d": [(5, 2)]})
+    assert desk.acknowledge(second, 5).records == [MessagesRemoved(1, [5]), MessagesDropped([5])]
+    assert list(desk.mailbox.entries()) == []
+    assert desk.residence.used == 0
+
+
+def test_acknowledging_twice_is_harmless() -> None:
+    """§6.2.11: it is gone and is not delivered again."""
+    desk = Desk()
+    reader = consumer()
+    desk.open(reader)
+    desk.put(5)
+    desk.acknowledge(reader, 5)
+    assert desk.acknowledge(reader, 5) == Outcome(Accepted(), [], [])
+    assert told(desk.close(reader)) == {}
+    assert told(desk.open(consumer("d"))[1]) == {}
+
+
+def test_mailbox_that_is_not_durable_records_nothing_but_what_can_be_reclaimed() -> None:
+    """Given a spilled message in a mailbox of a non-durable subscription, when it is done with, then it is dropped."""
+    desk = Desk(durable=False)
+    reader = consumer()
+    desk.open(reader)
+    assert desk.put(5).records == []
+    assert desk.close(reader).records == []
+    other = consumer("d")
+    assert desk.open(other)[1].records == []
+    assert desk.acknowledge(other, 5).records == [MessagesDropped([5])]
+
+
+def test_message_of_memory_alone_leaves_no_record() -> None:
+    desk = Desk()
+    reader = consumer()
+    desk.open(reader)
+    assert desk.put(5, stored=False).records == []
+    assert desk.close(reader).records == []
+    assert desk.residence.used == 1
+    other = consumer("d")
+    assert desk.open(other)[1].records == []
+    assert desk.acknowledge(other, 5).records == []
+    assert desk.residence.used == 0
+
+
+def test_frame_of_a_stored_message_is_not_kept_once_its_only_reader_has_it() -> None:
+    """Given a stored message with one reader, when it is delivered again, then the frame has to come from the store."""
+    desk = Desk()
+    first = consumer()
+    desk.open(first)
+    desk.put(5)
+    assert desk.residence.used == 0
+    desk.close(first)
+    _, outcome = desk.open(consumer("d"))
+    (effect,) = outcome.effects
+    assert isinstance(effect, Deliver)
+    assert len(effect.deliveries[0].frame) == 0
+
+
+def test_consumers_with_room_take_turns() -> None:
+    desk = Desk()
+    for name, prefetch in [("a", 1), ("b", 3), ("c", 2)]:
+        desk.open(consumer(name, prefetch=prefetch))
+    assert told(desk.put(1, 2, 3, 4, 5, 6, 7)) == {
+        "a": [(1, 1)],
+        "b": [(2, 1), (4, 1), (6, 1)],
+        "c": [(3, 1), (5, 1)],
+    }
+    assert (desk.mailbox.pending, desk.mailbox.waiting, desk.mailbox.held) == (7, 1, 6)
+
+
+def test_consumers_that_leave_together_get_nothing_of_each_other_and_give_back_in_order() -> None:
+    """Given two consumers with alternate messages, when both leave, then a third gets all in order, counted once."""
+    desk = Desk()
+    leaving = [consumer("x", number, prefetch=2) for number in (1, 2)]
+    for one in leaving:
+        desk.open(one)
+    desk.put(1, 2, 3, 4, 5)
+    desk.open(consumer("y", prefetch=9))
+    outcome = desk.close(*leaving)
+    assert told(outcome) == {"y": [(1, 2), (2, 2), (3, 2), (4, 2)]}
+    assert {number for record in outcome.records if isinstance(record, MessagesReturned) for number in record.ids} == {
+        1,
+        2,
+        3,
+        4,
+    }
+
+
+def test_no_consumer_gets_what_it_has_no_room_for_after_a_claim() -> None:
+    """Given a consumer that comes back with more than its window, when it acknowledges, then it waits for room."""
+    desk = Desk()
+    first = consumer()
+    desk.open(first)
+    desk.put(1, 2, 3, 4)
+    desk.close(first)
+    back = consumer("d", prefetch=2)
+    lost, outcome = desk.open(back, held=(1, 2, 3))
+    assert (lost, told(outcome)) == ([], {})
+    assert told(desk.acknowledge(back, 1)) == {}
+    assert told(desk.acknowledge(back, 2)) == {"d": [(4, 2)]}
+
+
+@pytest.mark.parametrize(
+    ("settled", "held", "lost", "removed", "again"),
+    [
+        ((), (), [], [], [1, 2, 3]),
+        ((1, 2, 3), (), [], [1, 2, 3], []),
+        ((), (2,), [], [], [1, 3]),
+        ((2,), (3, 1), [], [2], []),
+        ((1, 1), (1, 2, 2), [1], [1], [3]),
+        ((77,), (88,), [88], [], [1, 2, 3]),
+    ],
+)
+def test_coming_back(
+    settled: tuple[int, ...], held: tuple[int, ...], lost: list[int], removed: list[int], again: list[int]
+) -> None:
+    """Given 1, 2, 3 were given back, when their consumer returns, then what it settled is gone."""
+    desk = Desk()
+    first = consumer()
+    desk.open(first)
+    desk.put(1, 2, 3)
+    desk.close(first)
+    found, outcome = desk.open(consumer("d"), settled, held)
+    assert found == lost
+    assert told(outcome) == ({"d": [(tag, 2) for tag in again]} if again else {})
+    gone = [number for record in outcome.records if isinstance(record, MessagesRemoved) for number in record.ids]
+    assert gone == removed
+
+
+def test_settled_is_gone_even_if_another_consumer_has_it() -> None:
+    """Promise 2: the old connection of the same client may not have been noticed to be dead."""
+    desk = Desk()
+    old = consumer("old", prefetch=1)
+    desk.open(old)
+    desk.put(1, 2)
+    lost, outcome = desk.open(consumer("new", prefetch=1), settled=(1,))
+    assert lost == []
+    assert outcome.records == [MailboxAdvanced(1, 2), MessagesRemoved(1, [1]), MessagesDropped([1])]
+    assert told(outcome) == {"old": [(2, 1)]}
+    assert told(desk.close(old)) == {"new": [(2, 2)]}
+
+
+def test_held_is_lost_if_somebody_else_has_or_had_it() -> None:
+    """Promise 2: what another consumer acknowledged must not be worked on."""
+    desk = Desk()
+    other = consumer("other")
+    desk.open(other)
+    desk.put(1, 2)
+    desk.acknowledge(other, 1)
+    assert desk.open(consumer("late"), held=(1, 2))[0] == [1, 2]
+
+
+def test_nothing_is_lost_to_others_where_there_are_none() -> None:
+    """A subscription that is not durable is new after a reconnection; what its client has is its own."""
+    assert Desk(durable=False).open(consumer(), held=(1, 2))[0] == []
+
+
+def test_expired_message_among_those_given_back_is_not_given_to_who_claims_it() -> None:
+    desk = Desk()
+    first = consumer()
+    desk.open(first)
+    desk.put(1, expiration=NOW + 10)
+    desk.put(2)
+    desk.close(first)
+    desk.wake(NOW + 10)
+    lost, outcome = desk.open(consumer("d"), held=(1,))
+    assert (lost, told(outcome)) == ([1], {"d": [(2, 2)]})
+    assert desk.mailbox._ghosts == 0
+
+
+def places(desk: Desk) -> Sequence[int]:
+    return sorted(entry.id for entry in desk.mailbox.entries())
+
+
+def test_purge_takes_what_waits_anywhere_and_leaves_what_is_held() -> None:
+    """Given waiting, expiring, expired, delayed, doubtful and held messages, when purged, then only the held stay."""
+    desk = Desk()
+    desk.mailbox.delivered_up_to = 2
+    desk.mailbox.restore(desk.entry(1), 0, 0, NOW)
+    desk.mailbox.restore(desk.entry(2), 3, 0, NOW)
+    worker = consumer(prefetch=1)
+    desk.open(worker, held=(2,))
+    desk.put(3)
+    desk.put(4, expiration=NOW + 5)
+    desk.put(5, expiration=NOW + 50)
+    desk.mailbox.put_delayed(desk.entry(6), NOW + 20)
+    desk.wake(NOW + 5)
+    assert places(desk) == [1, 2, 3, 5, 6]
+    turn = Turn(NOW)
+    assert desk.mailbox.purge(turn) == 4
+    assert places(desk) == [2]
+    assert desk.mailbox.pending == 1
+    assert desk.wake(NOW + 100) == Outcome(Accepted(), [], [])
+
+
+def test_mailbox_in_doubt_delivers_nothing_until_the_doubt_ends() -> None:
+    """Rule 4: nothing younger may overtake what somebody may still work on."""
+    desk = Desk()
+    desk.mailbox.delivered_up_to = 2
+    for number, count in [(1, 0), (2, 4), (3, 0)]:
+        desk.mailbox.restore(desk.entry(number), count, 0, NOW)
+    desk.mailbox.doubt_until(NOW + 500)
+    _, outcome = desk.open(consumer())
+    assert told(outcome) == {}
+    assert told(desk.put(4)) == {}
+    assert desk.wake(NOW + 499) == Outcome(Accepted(), [], [])
+    outcome = desk.wake(NOW + 500)
+    assert told(outcome) == {"c": [(1, 2), (2, 6), (3, 1), (4, 1)]}
+    assert outcome.records == [MessagesReturned(1, [1, 2]), MailboxAdvanced(1, 4)]
+
+
+def test_doubt_ends_in_time_even_if_something_else_is_due_before() -> None:
+    desk = Desk()
+    desk.mailbox.delivered_up_to = 1
+    desk.mailbox.restore(desk.entry(1), 0, 0, NOW)
+    desk.mailbox.restore(desk.entry(2), 0, NOW + 100, NOW)
+    desk.mailbox.doubt_until(NOW + 500)
+    desk.open(consumer())
+    assert told(desk.wake(NOW + 100)) == {}
+    assert told(desk.wake(NOW + 500)) == {"c": [(1, 2), (2, 1)]}
+
+
+def test_message_in_doubt_expires_when_the_doubt_ends() -> None:
+    desk = Desk()
+    desk.mailbox.delivered_up_to = 1
+    desk.mailbox.restore(desk.entry(1, expiration=NOW + 5), 0, 0, NOW)
+    desk.mailbox.doubt_until(NOW + 500)
+    desk.open(consumer())
+    outcome = desk.wake(NOW + 500)
+    assert told(outcome) == {}
+    assert outcome.records[-1] == MessagesDropped([1])
+    assert desk.mailbox.expired == 1
+
+
+def test_expired_message_behind_others_goes_at_its_time() -> None:
+    """TTL is checked by an index, not only at the head of the queue."""
+    desk = Desk()
+    desk.put(1)
+    desk.put(2, expiration=NOW + 10)
+    assert desk.wake(NOW + 9).records == []
+    assert desk.wake(NOW + 10).records == [MessagesRemoved(1, [2]), MessagesDropped([2])]
+    assert (desk.mailbox.waiting, desk.mailbox.expired) == (1, 1)
+    assert told(desk.open(consumer())[1]) == {"c": [(1, 1)]}
+
+
+def test_expired_messages_do_not_pile_up_in_an_idle_queue() -> None:
+    """Given 3000 messages of which most expire, when they do, then they leave memory although nobody comes for them."""
+    desk = Desk()
+    desk.put(1)
+    desk.put(*range(2, 3000), expiration=NOW + 10)
+    desk.put(3000, expiration=NOW + 20)
+    desk.wake(NOW + 10)
+    assert len(desk.mailbox._ready) == 2
+    assert told(desk.open(consumer())[1]) == {"c": [(1, 1), (3000, 1)]}
+
+
+def test_memory_does_not_grow_with_the_flow_of_messages_that_may_expire() -> None:
+    """Given a fast consumer, when 20 000 messages with a time to live flow, then next to nothing is left to watch."""
+    desk = Desk()
+    reader = consumer()
+    desk.open(reader)
+    for number in range(1, 20_001):
+        desk.put(number, expiration=NOW + 3_600_000 + number)
+        desk.acknowledge(reader, number)
+    assert len(desk.mailbox._expirations) < 2000
+    assert len(desk.agenda._heap) == 1
+    assert desk.wake(NOW + 3_600_001).records == []
+    assert desk.agenda.next() is None or len(desk.agenda._heap) == 1
+
+
+def test_delayed_message_takes_its_place_by_age() -> None:
+    """§7.9: never earlier than its delivery time, then in the order of sending."""
+    desk = Desk()
+    desk.mailbox.put_delayed(desk.entry(1), NOW + 50)
+    desk.mailbox.put_delayed(desk.entry(2), NOW + 10)
+    desk.put(3)
+    desk.wake(NOW + 10)
+    assert [entry.id for entry in desk.mailbox._ready] == [2, 3]
+    desk.wake(NOW + 49)
+    assert [entry.id for entry in desk.mailbox._ready] == [2, 3]
+    desk.wake(NOW + 50)
+    assert [entry.id for entry in desk.mailbox._ready] == [1, 2, 3]
+
+
+def test_counts_are_forgotten_with_the_message() -> None:
+    desk = Desk()
+    first = consumer()
+    desk.open(first)
+    desk.put(1)
+    records: list[Record] = desk.close(first).records
+    assert records == [MessagesReturned(1, [1])]
+    assert desk.mailbox._counts == {1: 1}
+    other = consumer("d")
+    desk.open(other)
+    desk.acknowledge(other, 1)
+    assert desk.mailbox._counts == {}
