@@ -219,7 +219,7 @@ class Registrar:
         if error is None:
             if before is not None:
                 log.info("the names are registered in the name server at %s now", self._nameserver)
-        elif before is None or type(before) is not type(error):
+        elif before is None or isinstance(before, NamesTakenError) != isinstance(error, NamesTakenError):
             if isinstance(error, NamesTakenError):
                 log.error("%s", error)
             else:
