@@ -76,7 +76,7 @@ class Float(float):
     def __new__(cls, value: float | str = 0.0) -> Float:
         wide = float(value)
         try:
-            narrow: float = struct.unpack("f", struct.pack("f", wide))[0]
+            narrow: float = struct.unpack("<f", struct.pack("<f", wide))[0]
         except OverflowError:
             raise MessageFormatError(f"{wide} is too large for a Float of 32 bits", type="Float") from None
         return super().__new__(cls, narrow)

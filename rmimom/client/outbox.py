@@ -176,13 +176,10 @@ class Acks:
         return self._next_ticket
 
     def start(self) -> AckBatch | None:
-        """Put everything pending under way."""
-        pending = self.pending
-        if not pending:
+        """Put everything pending under way, after what was under way when an answer was lost."""
+        if not self.pending and not self.under_way:
             return None
-        self._ticket, self._next_ticket = self._next_ticket, None
-        self.under_way = [pending.popleft() for _ in range(len(pending))]
-        return AckBatch(self.consumer, 0, self.under_way)
+        return AckBatch(self.consumer, 0, self.unsettled())
 
     def finish(self, error: JMSError | None) -> None:
         """Settle what is under way."""
