@@ -75,9 +75,11 @@ def loads_call(serializer: int, payload: bytes) -> Call:
 
 def dumps(serializer: int, value: object) -> bytes:
     """The bytes of `value`; raises what the serializer raises for a value it cannot express."""
-    if serializer == SERPENT and _is_plain(value):
-        # What serpent writes for these, but its general way takes five times as long.
-        return b"# serpent utf-8 python3.2\n" + repr(value).encode("utf-8")
+    if serializer != MSGPACK and _is_plain(value):
+        # What serpent and json write for these, but Pyro5's general way takes five times as long.
+        if serializer == SERPENT:
+            return b"# serpent utf-8 python3.2\n" + repr(value).encode("utf-8")
+        return json.dumps(value).encode("ascii")
     data: bytes = pyro_serializers.serializers_by_id[serializer].dumps(value)
     return data
 
@@ -192,7 +194,7 @@ _SCALARS: Final = frozenset({type(None), bool, int, str})
 
 
 def _is_plain(value: object) -> bool:
-    """Whether repr writes what serpent would: scalars, and flat containers of a few of them."""
+    """Whether repr writes what serpent would, and json needs no help: scalars, and flat containers of a few of them."""
     kind = type(value)
     if kind in _SCALARS:
         return True

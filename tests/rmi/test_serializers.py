@@ -174,6 +174,11 @@ def test_everything_else_is_left_to_serpent(value: object) -> None:
     assert serializers.dumps(SERPENT, value) == pyro["serpent"].dumps(value)
 
 
+@pytest.mark.parametrize("value", [None, True, 5, "a'b\"\n€\ud800", {"a": 1}, [1, "x"], (1,), {"k": None}])
+def test_the_shortcut_writes_what_json_reads(value: object) -> None:
+    assert json.loads(serializers.dumps(JSON, value)) == (list(value) if isinstance(value, tuple) else value)
+
+
 def test_a_subclass_of_a_plain_type_is_left_to_serpent() -> None:
     class Odd(str):
         __slots__ = ()

@@ -107,6 +107,13 @@ class Thing:
         return future
 
     @expose
+    def gone(self) -> asyncio.Future[object]:
+        """A future that is cancelled already."""
+        future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        future.cancel()
+        return future
+
+    @expose
     def annotated(self) -> dict[str, str]:
         """What came in annotations; sends one back."""
         call = current_call()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from ssl import SSLContext
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from Pyro5 import config, core
 from Pyro5.errors import PyroError
@@ -47,8 +47,7 @@ class _Protocol(asyncio.Protocol):
         self.on_close: list[Callable[[], None]] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.fail(f"the connection was lost: {exc}" if exc else "the connection was closed by the other end")

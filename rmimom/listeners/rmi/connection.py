@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import Awaitable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -47,6 +48,16 @@ _READ_AHEAD: Final = 256 * 1024
 """Bytes of further messages that are taken while one is served; then the peer must wait (TCP holds it back)."""
 _REMEMBERED: Final = 512
 """Bytes of the longest payload that is remembered, see `_decode`."""
+
+_KEEP_ALIVE: Final = [
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    *(
+        (socket.IPPROTO_TCP, getattr(socket, name), value)
+        for name, value in (("TCP_KEEPIDLE", 120), ("TCP_KEEPINTVL", 30), ("TCP_KEEPCNT", 4))
+        if hasattr(socket, name)
+    ),
+]
+"""A machine that vanished without a word is noticed after four minutes; usually it takes more than two hours."""
 
 _PLAIN: Final = frozenset({type(None), bool, int, float, str, bytes, list, dict, tuple, set})
 _CONSTANT: Final = frozenset({type(None), bool, int, float, str, bytes})
@@ -91,6 +102,10 @@ class RmiConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The peer is there; its handshake is awaited."""
         self._transport = cast(asyncio.Transport, transport)
+        endpoint = transport.get_extra_info("socket")
+        if endpoint is not None:
+            for level, option, value in _KEEP_ALIVE:
+                endpoint.setsockopt(level, option, value)
         address = transport.get_extra_info("peername") or ("", 0)
         self.peer = Peer(self, (str(address[0]), int(address[1])))
         self._refusal = self._listener.connection_made(self)
@@ -360,16 +375,21 @@ class RmiConnection(asyncio.Protocol):
     def _await(self, message: Message, call: Call, awaitable: Awaitable[Any]) -> None:
         future = call_module.start(call, awaitable)
         if future.done():
-            self._answer(message, call, future.result())
-            return
-        self._held |= CALL
-        future.add_done_callback(partial(self._done, message, call))
+            self._settle(message, call, future)
+        else:
+            self._held |= CALL
+            future.add_done_callback(partial(self._done, message, call))
 
     def _done(self, message: Message, call: Call, future: asyncio.Future[Any]) -> None:
         if self.peer.closed:
             if not future.cancelled():
                 future.exception()  # nobody is left to hear it
             return
+        self._settle(message, call, future)
+        self._release(CALL)
+
+    def _settle(self, message: Message, call: Call, future: asyncio.Future[Any]) -> None:
+        """Answer with the result of a future that is done."""
         try:
             result = future.result()
             if isinstance(result, Iterator):
@@ -380,7 +400,6 @@ class RmiConnection(asyncio.Protocol):
             self._fail(message, PyroError("the call was cancelled by the server"))
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller is told
             self._fail(message, error)
-        self._release(CALL)
 
     async def _run_batch(self, call: Call, target: object, exposure: Exposure, calls: Any) -> list[object]:
         """Several calls of one object in one message, as Pyro5 does it: in order, up to the first that fails."""

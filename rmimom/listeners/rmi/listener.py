@@ -66,7 +66,7 @@ class RmiStatistics(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RmiListener:
-    """Serves the objects of a registry on one port.
+    """Serves the objects of a registry on one port, from `start` to `stop`; to serve again, make another.
 
     `host` is a name or an address; a name with several addresses is served on all of them, an empty one on all
     interfaces.  `port` 0 lets the system choose.  `authenticate` judges handshakes; without it everybody is let in with
@@ -118,7 +118,12 @@ class RmiListener:
             for address in dict.fromkeys(info[4][0] for info in found):
                 try:
                     server = await self.loop.create_server(
-                        lambda: RmiConnection(self), str(address), port, backlog=_BACKLOG, ssl=self._ssl
+                        lambda: RmiConnection(self),
+                        str(address),
+                        port,
+                        backlog=_BACKLOG,
+                        ssl=self._ssl,
+                        ssl_handshake_timeout=self.limits.handshake_seconds if self._ssl is not None else None,
                     )
                 except OSError as error:
                     # `localhost` often has an IPv6 address on machines that have no IPv6.

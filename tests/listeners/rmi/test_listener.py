@@ -34,6 +34,13 @@ def test_values_and_keywords(proxy: api.Proxy) -> None:
         assert proxy.echo(value) == value
     assert list(proxy.keywords(1, "two", three=[3])) == [[1, "two"], {"three": [3]}]
     assert proxy.done("now") == "now"
+    assert list(proxy.done({"now": [1]})) == ["now"]
+
+
+def test_a_call_that_was_cancelled_is_an_error(proxy: api.Proxy) -> None:
+    with pytest.raises(errors.PyroError, match="cancelled by the server"):
+        proxy.gone()
+    assert proxy.echo(1) == 1
 
 
 def test_a_result_that_comes_later(proxy: api.Proxy) -> None:
