@@ -69,7 +69,8 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
         str,
         About(
             "Host name or address that clients are told to connect to, if it is not the one listened on. "
-            "Empty: the same, or this machine's name if the server listens on all addresses."
+            "Empty: the same, or this machine's name if the server listens on all addresses.",
+            default="empty",
         ),
     ] = ""
     data: Annotated[
@@ -186,7 +187,9 @@ class Setting(NamedTuple):
             return self.about.default
         if self.about.unit == "bytes":
             return f"`{format_size(int(str(self.default)))}`"
-        return f"`{str(self.default).lower() if self.kind is bool else self.default}`"
+        if isinstance(self.default, bool):
+            return f"`{str(self.default).lower()}`"
+        return f"`{self.default:g}`" if isinstance(self.default, float) else f"`{self.default}`"
 
     def check(self, value: object, origin: str) -> None:
         """Raise ConfigurationError if the value, of the right type already, is not allowed."""

@@ -43,7 +43,7 @@ def _setting_option(setting: Setting) -> Callable[[F], F]:
     default = setting.default_text.replace("`", "")
     text = about.text.replace("`", "")
     unit = f" In {about.unit}." if about.unit else ""
-    help_text = f"{text}{unit}  [{setting.variable}; default: {default or 'empty'}]"
+    help_text = f"{text}{unit}  [{setting.variable}; default: {default}]"
     if setting.kind is bool:
         return click.option(f"{setting.option}/--no-{setting.option[2:]}", setting.name, default=None, help=help_text)
     metavar = "|".join(about.choices) or about.unit.upper() or {int: "NUMBER", Path: "PATH"}.get(setting.kind, "TEXT")

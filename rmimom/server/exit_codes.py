@@ -5,14 +5,7 @@ from __future__ import annotations
 import errno
 from enum import IntEnum
 
-from rmimom.errors import (
-    ConfigurationError,
-    JMSError,
-    StoreDamagedError,
-    StoreError,
-    StoreInUseError,
-    StoreVersionError,
-)
+from rmimom.errors import ConfigurationError, JMSError, StoreError
 from rmimom.listeners.registrar import NamesTakenError
 
 
@@ -31,7 +24,7 @@ class ExitCode(IntEnum):
     """The address is in use, or the names in the name server belong to another server."""
 
 
-def exit_code_of(error: BaseException) -> ExitCode:
+def exit_code_of(error: JMSError | OSError) -> ExitCode:
     """The exit code for an error that ended the start."""
     if isinstance(error, NamesTakenError):
         return ExitCode.ADDRESS
@@ -39,9 +32,4 @@ def exit_code_of(error: BaseException) -> ExitCode:
         cause = error.__cause__
         in_use = isinstance(cause, OSError) and cause.errno == errno.EADDRINUSE
         return ExitCode.ADDRESS if in_use else ExitCode.USAGE
-    if isinstance(error, StoreInUseError | StoreDamagedError | StoreVersionError):
-        return ExitCode.DATA
-    if isinstance(error, StoreError):
-        return ExitCode.DATA
-    assert isinstance(error, JMSError | OSError)
-    return ExitCode.FAILED
+    return ExitCode.DATA if isinstance(error, StoreError) else ExitCode.FAILED

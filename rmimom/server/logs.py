@@ -46,8 +46,8 @@ def configure_logging(level: str, stream: TextIO | None = None) -> None:
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(level.upper())
-    if level != "debug":
-        # asyncio tells each of its steps at level info; Pyro5 tells as an error what it also raises, and we tell that.
-        logging.getLogger("asyncio").setLevel(max(logging.WARNING, root.level))
-        logging.getLogger("Pyro5").setLevel(logging.CRITICAL)
+    # asyncio tells each of its steps at level info; Pyro5 tells as an error what it also raises, and we tell that.
+    quiet = level != "debug"
+    logging.getLogger("asyncio").setLevel(max(logging.WARNING, root.level) if quiet else logging.NOTSET)
+    logging.getLogger("Pyro5").setLevel(logging.CRITICAL if quiet else logging.NOTSET)
     logging.captureWarnings(True)
