@@ -125,10 +125,10 @@ class GuardedDaemon(NameServerDaemon):  # type: ignore[misc]  # Pyro5 has no typ
 
     def handleRequest(self, conn: Any) -> None:  # noqa: N802  # Pyro5's name
         """Wait for one request as long as the peer likes, then read, do and answer it within the time limit."""
+        _wait_readable(conn.sock)
         with self._waiting_lock:
             self._waiting.pop(conn, None)
             self._waiting[conn] = None
-        _wait_readable(conn.sock)
         try:
             # Not NameServerDaemon's own, which turns a peer's mistake into a Python warning of this process.
             Daemon.handleRequest(self, _Request(conn))
