@@ -29,7 +29,7 @@ from rmimom.core.broker import Broker
 from rmimom.dispatch import Dispatch
 from rmimom.effects import Deliver, Effect, Outcome, Refused, Reply
 from rmimom.errors import ConnectionFailedError, JMSError, StoreError, StoreFullError
-from rmimom.records import Batch, Record
+from rmimom.records import Batch, MessagesDropped, MessagesRemoved, MessagesReturned, MessagesStored, Record
 from rmimom.snapshot import Position
 from rmimom.store.base import Store
 from rmimom.store.thread import StoreThread
@@ -44,6 +44,11 @@ UPKEEP = 1.0
 """Seconds between pieces of upkeep of the store."""
 IDS_RESERVED = 1_000_000
 """Ids in a block; what is left of a block at a restart is skipped, which 2**63 ids allow for ever."""
+
+SMALL_RECORDS = 8
+SMALL_BYTES = 64 * 1024
+"""Up to so many records, ids of messages and bytes of frames a batch is small."""
+_MANY = (MessagesStored, MessagesRemoved, MessagesDropped, MessagesReturned)
 
 
 class Replica(Protocol):
@@ -87,6 +92,17 @@ class _OpenBatch:
                         self.missing.append(delivered.tag)
         if future is not None:
             self.replies.append((future, outcome.reply))
+
+    @property
+    def small(self) -> bool:
+        """Whether it is a message or two: then the hand-over to the store's thread would take as long as the commit."""
+        if len(self.records) > SMALL_RECORDS or self.missing:
+            return False
+        ids = sum(len(record.ids) for record in self.records if isinstance(record, _MANY))
+        size = sum(
+            len(frame) for record in self.records if isinstance(record, MessagesStored) for frame in record.frames
+        )
+        return ids <= SMALL_RECORDS and size <= SMALL_BYTES
 
     @property
     def empty(self) -> bool:
@@ -159,9 +175,8 @@ class Engine:
             await self._thread.run(self._store.close)
             await self._thread.stop()
             raise
-        if tidied:
-            self._open.records += tidied
-            self._flush()
+        self._open.records += tidied
+        self._flush()
         self._timers = [
             self._loop.call_later(TICK, self._tick),
             self._loop.call_later(UPKEEP, self._upkeep),
@@ -210,10 +225,12 @@ class Engine:
 
     def _flush(self) -> None:
         self._flush_asked = False
-        if self._committing or self._open.empty or self._failure is not None:
+        # A new epoch is written down before anything is told in it, so that no two reigns have the same number.
+        new_epoch = self._epoch is not None and self._epoch.number != self._position.epoch
+        if self._committing or self._failure is not None or (self._open.empty and not new_epoch):
             return
         batch, self._open = self._open, _OpenBatch()
-        must_log = bool(batch.records) or self.broker.next_id > self._position.next_id
+        must_log = bool(batch.records) or self.broker.next_id > self._position.next_id or new_epoch
         if not must_log and not batch.missing:
             self._release(batch, {})
             return
@@ -237,7 +254,7 @@ class Engine:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
             return
-        committed = self._thread.run(lambda: self._commit(log_batch, batch.missing))
+        committed = self._thread.run(lambda: self._commit(log_batch, batch.missing), small=batch.small)
         committed.add_done_callback(lambda done: self._committed(batch, log_batch, done))
 
     def _commit(self, log_batch: Batch | None, missing: list[int]) -> dict[int, bytes]:

@@ -1,14 +1,27 @@
-"""The one thread that uses the store, seen from the event loop."""
+"""The one thread that uses the store, seen from the event loop.
+
+A commit of one message takes some tenths of a millisecond, and handing it to a thread and back takes as long again.  So
+small work that has proved to be quick is done at once, on the loop's own thread, while the store's thread has nothing to
+do: everything that the loop could do meanwhile would have to wait for the same disk.  On a slow disk nothing proves to
+be quick, and the loop is never held up.  Either way the store is used by one thread at a time.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from queue import SimpleQueue
-from typing import TypeVar
+from typing import Final, TypeVar
 
 T = TypeVar("T")
+
+
+QUICK: Final = 0.001
+"""Seconds that small work may usually take to be done on the loop's thread: what a busy loop is late by anyway."""
+_MEMORY: Final = 0.1
+"""How much the last duration counts in what is usual."""
 
 
 class StoreThread:
@@ -17,12 +30,21 @@ class StoreThread:
     def __init__(self, name: str = "rmimom-store") -> None:
         self._loop = asyncio.get_running_loop()
         self._work: SimpleQueue[tuple[Callable[[], object], asyncio.Future[object]] | None] = SimpleQueue()
+        self._under_way = 0
+        self._usual = 2 * QUICK  # seconds of small work; nothing is quick until it has proved to be
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def run(self, function: Callable[[], T]) -> asyncio.Future[T]:
-        """Run `function` on the thread, after all that was asked before."""
+    def run(self, function: Callable[[], T], *, small: bool = False) -> asyncio.Future[T]:
+        """Run `function` after all that was asked before; `small` work may be done by the time this returns."""
         future: asyncio.Future[T] = self._loop.create_future()
+        self._under_way += 1
+        future.add_done_callback(self._done)
+        if small:
+            if self._under_way == 1 and self._usual < QUICK:
+                _attempt(self._timed(function), future)()
+                return future
+            function = self._timed(function)
         self._work.put((function, future))  # type: ignore[arg-type]  # one queue carries futures of every type
         return future
 
@@ -38,23 +60,30 @@ class StoreThread:
                 return
             function, future = item
             try:
-                result: object = function()
-            except BaseException as error:  # noqa: BLE001 - whatever it is, it belongs to whoever asked
-                self._tell(future, None, error)
-            else:
-                self._tell(future, result, None)
+                settle = _attempt(function, future)
+                self._loop.call_soon_threadsafe(settle)
+            except RuntimeError:
+                return  # the loop is closed: nobody waits any more
 
-    def _tell(self, future: asyncio.Future[object], result: object, error: BaseException | None) -> None:
-        try:
-            self._loop.call_soon_threadsafe(_settle, future, result, error)
-        except RuntimeError:
-            return  # the loop is closed: nobody waits any more
+    def _done(self, _: object) -> None:
+        self._under_way -= 1
+
+    def _timed(self, function: Callable[[], T]) -> Callable[[], T]:
+        def timed() -> T:
+            began = time.perf_counter()
+            try:
+                return function()
+            finally:
+                self._usual += _MEMORY * (time.perf_counter() - began - self._usual)
+
+        return timed
 
 
-def _settle(future: asyncio.Future[object], result: object, error: BaseException | None) -> None:
-    if future.cancelled():
-        return
-    if error is not None:
-        future.set_exception(error)
-    else:
-        future.set_result(result)
+def _attempt(function: Callable[[], T], future: asyncio.Future[T]) -> Callable[[], None]:
+    """Run a function; returns what tells its outcome to the future."""
+    try:
+        result = function()
+    except BaseException as error:  # noqa: BLE001 - whatever it is, it belongs to whoever asked
+        failure = error
+        return lambda: None if future.cancelled() else future.set_exception(failure)
+    return lambda: None if future.cancelled() else future.set_result(result)
