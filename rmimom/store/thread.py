@@ -1,9 +1,9 @@
 """The one thread that uses the store, seen from the event loop.
 
 A commit of one message takes some tenths of a millisecond, and handing it to a thread and back takes as long again.  So
-small work that has proved to be quick is done at once, on the loop's own thread, while the store's thread has nothing to
-do: everything that the loop could do meanwhile would have to wait for the same disk.  On a slow disk nothing proves to
-be quick, and the loop is never held up.  Either way the store is used by one thread at a time.
+small work that has proved to be quick is done at once, on the loop's own thread, while the store's thread has nothing
+to do: everything that the loop could do meanwhile would have to wait for the same disk.  On a slow disk nothing proves
+to be quick, and the loop is never held up.  Either way the store is used by one thread at a time.
 """
 
 from __future__ import annotations
