@@ -78,7 +78,7 @@ _ADD_SUBSCRIPTION = """
         name = excluded.name, selector = excluded.selector, no_local = excluded.no_local,
         callback = excluded.callback, created = excluded.created"""
 _PUT_USER = """
-    INSERT INTO user (name, salt, digest, administrator) VALUES (?, ?, ?, ?)
+    INSERT INTO account (name, salt, digest, administrator) VALUES (?, ?, ?, ?)
     ON CONFLICT (name) DO UPDATE SET salt = excluded.salt, digest = excluded.digest,
         administrator = excluded.administrator"""
 
@@ -285,7 +285,7 @@ class Changes:
 
     def _remove_user(self, record: UserRemoved) -> None:
         self._write()
-        self._cursor.execute("DELETE FROM user WHERE name = ?", (record.name,))
+        self._cursor.execute("DELETE FROM account WHERE name = ?", (record.name,))
 
 
 _APPLY: Final[dict[type, Callable[..., None]]] = {

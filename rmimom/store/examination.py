@@ -12,11 +12,12 @@ from pathlib import Path
 from urllib.parse import quote
 
 from rmimom.errors import StoreVersionError
+from rmimom.store.rows import read_rows
 from rmimom.store.schema import APPLICATION_ID, VERSION
-from rmimom.store.trouble import damaged, explain
+from rmimom.store.trouble import SQLITE_FAILURES, damaged, explain
 
 _MAGIC = b"SQLite format 3\x00"
-_SMALL_TABLES = ("state", "destination", "subscription", "message", "delivery", "mailbox", "producer", "user")
+_SMALL_TABLES = ("state", "destination", "subscription", "message", "delivery", "mailbox", "producer", "account")
 # Beyond this a check of every page would keep clients waiting for minutes after a crash.  The segments, which are
 # nearly all of a large file, have checksums of their own and are checked whenever they are read.
 _WHOLE_CHECK_BYTES = 1024 * 1024 * 1024
@@ -28,19 +29,19 @@ def examine(database: Path, committed: int) -> None:
     Raises StoreDamagedError, StoreVersionError, or StoreError if the files cannot be read.
     """
     try:
-        _examine_header(database)
         log = Path(f"{database}-wal")
         crashed = log.exists() and log.stat().st_size > 0
+        _examine_header(database, crashed=crashed)
         # With no log there is nothing to recover, and an immutable file is read without making one.
         mode = "mode=ro" if crashed else "immutable=1"
         address = f"file:{quote(str(database.absolute()))}?{mode}"
         with closing(sqlite3.connect(address, uri=True, isolation_level=None)) as connection:
             _examine_contents(connection, database, committed, crashed=crashed)
-    except (sqlite3.Error, OSError) as error:
+    except (*SQLITE_FAILURES, OSError) as error:
         raise explain(error, database) from error
 
 
-def _examine_header(database: Path) -> None:
+def _examine_header(database: Path, *, crashed: bool) -> None:
     with database.open("rb") as file:
         header = file.read(100)
     if len(header) < 100:
@@ -50,6 +51,10 @@ def _examine_header(database: Path) -> None:
     if int.from_bytes(header[68:72], "big") != APPLICATION_ID:
         raise damaged(database, "it is an SQLite database, but not one that rmimom made")
     _examine_version(database, int.from_bytes(header[60:64], "big"))
+    # SQLite reads zeros behind the end of a file.  After a crash the log still holds what was being written there.
+    page_size = int.from_bytes(header[16:18], "big")
+    if not crashed and (not page_size or database.stat().st_size % page_size):
+        raise damaged(database, "it does not consist of whole pages")
 
 
 def _examine_version(database: Path, version: int) -> None:
@@ -67,13 +72,13 @@ def _examine_contents(connection: sqlite3.Connection, database: Path, committed:
     _examine_version(database, connection.execute("PRAGMA user_version").fetchone()[0])
     if crashed:
         _check_pages(connection, database)
-    row = connection.execute("SELECT sequence FROM state").fetchone()
-    if row is None:
+    reached = next(read_rows(connection, database, list[tuple[int]], "SELECT sequence FROM state"), None)
+    if reached is None:
         raise damaged(database, "its state is missing")
-    if row[0] < committed:
+    if reached[0] < committed:
         raise damaged(
             database,
-            f"it ends at batch {row[0]}, but batch {committed} was committed: its write-ahead log "
+            f"it ends at batch {reached[0]}, but batch {committed} was committed: its write-ahead log "
             f"({database.name}-wal) was damaged, cut or removed (if you restored a backup on purpose, "
             f"remove {database.stem}.mark)",
         )

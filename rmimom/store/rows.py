@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
-from rmimom.store.trouble import damaged, explain
+from rmimom.store.trouble import SQLITE_FAILURES, damaged, explain
 
 _T = TypeVar("_T")
 _ROWS_AT_ONCE = 1000
@@ -24,7 +24,7 @@ def read_rows(connection: sqlite3.Connection, database: Path, kind: type[list[_T
         cursor = connection.execute(query)
         while rows := cursor.fetchmany(_ROWS_AT_ONCE):
             yield from msgspec.convert(rows, kind, strict=False)
-    except sqlite3.Error as error:
+    except SQLITE_FAILURES as error:
         raise explain(error, database) from error
     except msgspec.ValidationError as error:
         raise damaged(database, f"{query.partition(' FROM ')[2].split()[0]}: {error}") from None

@@ -83,8 +83,8 @@ CREATE TABLE producer (
     at INTEGER NOT NULL         -- when it was last heard
 ) WITHOUT ROWID;
 
-CREATE TABLE user (
-    name TEXT PRIMARY KEY,
+CREATE TABLE account (
+    name TEXT PRIMARY KEY,      -- of the user (USER itself is a reserved word in other databases)
     salt BLOB NOT NULL,
     digest BLOB NOT NULL,       -- scrypt of the password
     administrator INTEGER NOT NULL

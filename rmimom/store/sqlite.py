@@ -34,7 +34,7 @@ from rmimom.store.segment_index import SegmentIndex
 from rmimom.store.segment_reader import SegmentReader
 from rmimom.store.sqlite_snapshot import SqliteSnapshot
 from rmimom.store.statements import ManyIds
-from rmimom.store.trouble import damaged, explain
+from rmimom.store.trouble import SQLITE_FAILURES, damaged, explain
 
 DATABASE_NAME = "rmimom.db"
 
@@ -88,7 +88,7 @@ class SqliteStore:
             except BaseException:
                 self.close()
                 raise
-        except (sqlite3.Error, OSError) as error:
+        except (*SQLITE_FAILURES, OSError) as error:
             raise explain(error, self.database) from error
 
     def load(self) -> SqliteSnapshot:
@@ -131,7 +131,7 @@ class SqliteStore:
                 for segment, members in _HOLDERS.execute(connection.cursor(), ids).fetchall():
                     for message in _decode_ids(members):
                         found[message] = self._reader.frame(segment, message)
-            except sqlite3.Error as error:
+            except SQLITE_FAILURES as error:
                 raise explain(error, self.database) from error
             self._frames_loaded += len(found)
         return found
@@ -285,7 +285,7 @@ class SqliteStore:
                 return False
             # Each step of the statement frees one page.
             connection.execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
-        except sqlite3.Error as error:
+        except SQLITE_FAILURES as error:
             raise explain(error, self.database) from error
         self._unsettled += _VACUUM_PAGES * schema.PAGE_SIZE
         return True
@@ -295,7 +295,7 @@ class SqliteStore:
             return False
         try:
             self._opened().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-        except sqlite3.Error as error:
+        except SQLITE_FAILURES as error:
             raise explain(error, self.database) from error
         self._unsettled = 0
         return True
@@ -314,7 +314,7 @@ class SqliteStore:
             cursor.execute("BEGIN IMMEDIATE")
             yield cursor
             cursor.execute("COMMIT")
-        except sqlite3.Error as error:
+        except SQLITE_FAILURES as error:
             _roll_back(connection)
             raise explain(error, self.database) from error
         except BaseException:

@@ -10,11 +10,18 @@ from pathlib import Path
 from rmimom.errors import JMSError, StoreDamagedError, StoreError, StoreFullError
 
 _NO_ROOM = frozenset((errno.ENOSPC, errno.EDQUOT))
+# Our statements never change, so a table that they do not find was there when the file was made.
+_SIGNS_OF_DAMAGE = ("no such table", "no such column", "decode to UTF-8")
 _PROBE = bytes(64 * 1024)
 
+SQLITE_FAILURES = (sqlite3.Error, UnicodeDecodeError)
+"""What Python's sqlite3 raises: the second when it cannot even read SQLite's message, which quotes what it found."""
 
-def explain(error: sqlite3.Error | OSError, database: Path) -> JMSError:
+
+def explain(error: sqlite3.Error | OSError | UnicodeDecodeError, database: Path) -> JMSError:
     """The error of ours that says what this one means for the store in `database`."""
+    if isinstance(error, UnicodeDecodeError):
+        return damaged(database, "it holds text that is not UTF-8")
     if isinstance(error, OSError):
         if error.errno in _NO_ROOM:
             return _full(database)
@@ -27,8 +34,9 @@ def explain(error: sqlite3.Error | OSError, database: Path) -> JMSError:
     primary = None if code is None else code & 0xFF
     if primary == sqlite3.SQLITE_FULL:
         return _full(database)
-    if primary in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB} or "decode to UTF-8" in str(error):
-        return damaged(database, str(error))
+    text = str(error)
+    if primary in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB} or any(sign in text for sign in _SIGNS_OF_DAMAGE):
+        return damaged(database, text)
     # With quotas and some file systems a full disk comes as an I/O error of any kind.
     if primary in {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN} and not _has_room(database.parent):
         return _full(database)

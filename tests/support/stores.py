@@ -31,11 +31,11 @@ class Checker:
         self.store = store
         self.model = MemoryStore()
         self.model.open()
-        self._ids: set[int] = set()
+        self.ids: set[int] = set()
 
     def append(self, batch: Batch) -> None:
         """Both take the batch."""
-        self._ids.update(
+        self.ids.update(
             number for record in batch.records if isinstance(record, MessagesStored) for number in record.ids
         )
         self.model.append(batch)
@@ -50,6 +50,6 @@ class Checker:
     def check(self) -> None:
         """AssertionError if the store does not hold what it must."""
         assert contents(self.store) == contents(self.model)
-        ids = [*self._ids, max(self._ids, default=0) + 1]
+        ids = [*self.ids, max(self.ids, default=0) + 1]
         assert self.store.frames(ids) == self.model.frames(ids)
         assert self.store.statistics().messages == self.model.statistics().messages

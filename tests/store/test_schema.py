@@ -1,0 +1,94 @@
+"""The schema: made in steps, and described."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from rmimom.store import schema
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def connection(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "new.db", isolation_level=None)) as made:
+        schema.prepare(made)
+        schema.migrate(made)
+        yield made
+
+
+def value(connection, question):
+    return connection.execute(question).fetchone()[0]
+
+
+def test_a_new_file_says_what_it_is(connection):
+    assert value(connection, "PRAGMA application_id").to_bytes(4, "big") == b"RMOM"
+    assert value(connection, "PRAGMA user_version") == schema.VERSION
+    assert value(connection, "PRAGMA journal_mode") == "wal"
+    assert value(connection, "PRAGMA auto_vacuum") == 2, "2 is incremental"
+
+
+def test_each_step_is_written_down(connection):
+    names = [
+        name for (name,) in connection.execute("SELECT name FROM _sqlite_migrations WHERE migration_set = 'rmimom'")
+    ]
+    assert names == [name for name, _ in schema.STEPS]
+    assert [int(name.partition("_")[0]) for name in names] == list(range(1, schema.VERSION + 1))
+
+
+def test_steps_are_done_once_and_only_what_is_missing(connection, monkeypatch):
+    connection.execute("INSERT INTO destination VALUES (1, 'queue', 'orders', 0)")
+    schema.migrate(connection)
+    steps = (*schema.STEPS, ("0002_more", "CREATE TABLE more (id INTEGER);\nINSERT INTO more VALUES (1);\n"))
+    monkeypatch.setattr(schema, "STEPS", steps)
+    monkeypatch.setattr(schema, "VERSION", 2)
+    schema.migrate(connection)
+    schema.migrate(connection)
+    assert connection.execute("SELECT id FROM more").fetchall() == [(1,)]
+    assert value(connection, "SELECT count(*) FROM destination") == 1
+    assert value(connection, "PRAGMA user_version") == 2
+
+
+def test_a_step_that_fails_leaves_nothing(connection, monkeypatch):
+    steps = (*schema.STEPS, ("0002_bad", "CREATE TABLE more (id INTEGER);\nINSERT INTO nowhere VALUES (1);\n"))
+    monkeypatch.setattr(schema, "STEPS", steps)
+    monkeypatch.setattr(schema, "VERSION", 2)
+    with pytest.raises(sqlite3.OperationalError):
+        schema.migrate(connection)
+    assert value(connection, "PRAGMA user_version") == 1
+    assert value(connection, "SELECT count(*) FROM sqlite_master WHERE name = 'more'") == 0
+
+
+def test_a_restart_does_not_import_sqlite_utils(directory):
+    program = """
+import sys
+from rmimom.store.sqlite import SqliteStore
+store = SqliteStore(sys.argv[1])
+store.open()
+store.close()
+assert "sqlite_utils" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program, directory], check=True, timeout=60)
+
+
+def test_every_table_view_and_column_is_documented(connection):
+    """docs/design/0002-store.md describes the file for those who read it with sqlite-utils or Datasette."""
+    text = (ROOT / "docs" / "design" / "0002-store.md").read_text(encoding="utf-8")
+    sections = dict(re.findall(r"^#### `(\w+)`.*?\n(.*?)(?=^#|\Z)", text, re.MULTILINE | re.DOTALL))
+    names = [
+        name
+        for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")
+        if not name.startswith(("sqlite_", "_sqlite"))
+    ]
+    assert sorted(sections) == sorted(names)
+    for name in names:
+        columns = {column for (column,) in connection.execute("SELECT name FROM pragma_table_info(?)", (name,))}
+        described = set(re.findall(r"^\| `(\w+)`", sections[name], re.MULTILINE))
+        assert described == columns, name
