@@ -155,7 +155,10 @@ class Registrar:
         return self.statistics()
 
     def stop(self, timeout: float) -> None:
-        """Take away the names that are still ours, in at most `timeout` seconds, and end.  Twice is harmless."""
+        """Take away the names that are still ours, in at most `timeout` seconds, and end.  Twice is harmless.
+
+        Blocks for as long as that takes.
+        """
         with self._lock:
             self._stopping = True
             self._lock.notify_all()

@@ -77,6 +77,7 @@ class _Life:
             starting.cancel()
         try:
             await starting
+            self._say(banner(server))
             if self._ready_file is not None:
                 await asyncio.to_thread(write_ready_file, self._ready_file, server)
         except asyncio.CancelledError:
@@ -87,7 +88,6 @@ class _Life:
         except OSError as error:
             log.critical("the server cannot start: %s", error)
             return ExitCode.FAILED
-        self._say(banner(server))
         log.info("serving at %s", server.location)
         return None
 

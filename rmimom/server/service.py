@@ -7,6 +7,7 @@ before it can be connected to.  Stop goes the other way: names, doors, data.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import ipaddress
 import logging
@@ -14,8 +15,9 @@ import os
 import secrets
 import shutil
 import socket
-from collections.abc import Awaitable, Mapping
-from typing import Final
+import threading
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, TypeVar, cast
 
 import msgspec
 
@@ -46,6 +48,8 @@ from rmimom.snapshot import Position
 from rmimom.store.base import Store, StoreStatistics
 from rmimom.store.memory import MemoryStore
 from rmimom.store.sqlite import SqliteStore
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -207,12 +211,12 @@ class Server:
         if address is None:
             return
         keep = self.config.data if self.config.store == "sqlite" else None
-        self.embedded = await asyncio.to_thread(embed_if_none_answers, address, keep)
+        self.embedded = await in_thread(lambda: embed_if_none_answers(address, keep))
         self._registrar = registrar = Registrar(address, self.location, self.server_id)
         registrar.add(self._engine.broker.state.places)
         self._engine.dispatch.watch_destinations(self._follow)
         registrar.start()
-        await asyncio.to_thread(registrar.wait_settled, FIRST_REGISTRATION)
+        await in_thread(lambda: registrar.wait_settled(FIRST_REGISTRATION))
         if isinstance(registrar.trouble, ConfigurationError):
             raise registrar.trouble
 
@@ -252,7 +256,7 @@ class Server:
             self._calling_back.cancel()
         if self._registrar is not None:
             registrar, self._registrar = self._registrar, None
-            await _attempt("withdraw the names", asyncio.to_thread(registrar.stop, NAMES_AT_STOP), hurry)
+            await _attempt("withdraw the names", in_thread(lambda: registrar.stop(NAMES_AT_STOP)), hurry)
         if self._objects is not None:
             objects, self._objects = self._objects, None
             await _attempt("end the connections", objects.stop(), hurry)
@@ -341,6 +345,35 @@ def _reachable_name(host: str) -> str:
 
 def _location(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def in_thread(work: Callable[[], T]) -> asyncio.Future[T]:
+    """Do work that may wait for another machine in a thread of its own.
+
+    Unlike those of `asyncio.to_thread`, it is not waited for when the process ends.
+    """
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def settle(result: T | None, error: BaseException | None) -> None:
+        if future.cancelled():
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(cast("T", result))
+
+    def run() -> None:
+        result, failure = None, None
+        try:
+            result = work()
+        except BaseException as error:  # noqa: BLE001 - it belongs to whoever waits
+            failure = error
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(settle, result, failure)
+
+    threading.Thread(target=run, name="rmimom-waits", daemon=True).start()
+    return future
 
 
 async def _attempt(what: str, work: Awaitable[object], hurry: asyncio.Event | None = None) -> None:
