@@ -38,13 +38,12 @@ class StoreThread:
     def run(self, function: Callable[[], T], *, small: bool = False) -> asyncio.Future[T]:
         """Run `function` after all that was asked before; `small` work may be done by the time this returns."""
         future: asyncio.Future[T] = self._loop.create_future()
-        self._under_way += 1
-        future.add_done_callback(self._done)
         if small:
-            if self._under_way == 1 and self._usual < QUICK:
-                _attempt(self._timed(function), future)()
-                return future
             function = self._timed(function)
+            if not self._under_way and self._usual < QUICK:
+                _attempt(function, future)()
+                return future
+        self._under_way += 1
         self._work.put((function, future))  # type: ignore[arg-type]  # one queue carries futures of every type
         return future
 
@@ -61,12 +60,14 @@ class StoreThread:
             function, future = item
             try:
                 settle = _attempt(function, future)
-                self._loop.call_soon_threadsafe(settle)
+                self._loop.call_soon_threadsafe(self._finished, settle)
             except RuntimeError:
                 return  # the loop is closed: nobody waits any more
 
-    def _done(self, _: object) -> None:
+    def _finished(self, settle: Callable[[], None]) -> None:
+        # Not when the future is done: one that was cancelled is done while the thread still works for it.
         self._under_way -= 1
+        settle()
 
     def _timed(self, function: Callable[[], T]) -> Callable[[], T]:
         def timed() -> T:
