@@ -22,7 +22,7 @@ from rmimom.values import MAX_LONG, MIN_LONG, Byte, Float, Int, Short
 INTEGERS: Final = frozenset({int, Byte, Short, Int})
 NUMBERS: Final = INTEGERS | {float, Float}
 EXACT_DOUBLE: Final = 2**53
-"""Up to here every integer is a double, and comparing a long with a double is exact."""
+"""Below this every integer is a double of its own.  At 2**53 it ends: 2**53 + 1 becomes 2**53."""
 
 Number: TypeAlias = int | float
 
@@ -36,39 +36,43 @@ def long(value: int) -> int:
 
 def add(left: Any, right: Any) -> Number | None:
     """`left + right`."""
-    if type(left) in INTEGERS and type(right) in INTEGERS:
+    kind, other = type(left), type(right)
+    if kind in INTEGERS and other in INTEGERS:
         return long(left + right)
-    if type(left) in NUMBERS and type(right) in NUMBERS:
+    if kind in NUMBERS and other in NUMBERS:
         return float(left) + float(right)
     return None
 
 
 def subtract(left: Any, right: Any) -> Number | None:
     """`left - right`."""
-    if type(left) in INTEGERS and type(right) in INTEGERS:
+    kind, other = type(left), type(right)
+    if kind in INTEGERS and other in INTEGERS:
         return long(left - right)
-    if type(left) in NUMBERS and type(right) in NUMBERS:
+    if kind in NUMBERS and other in NUMBERS:
         return float(left) - float(right)
     return None
 
 
 def multiply(left: Any, right: Any) -> Number | None:
     """`left * right`."""
-    if type(left) in INTEGERS and type(right) in INTEGERS:
+    kind, other = type(left), type(right)
+    if kind in INTEGERS and other in INTEGERS:
         return long(left * right)
-    if type(left) in NUMBERS and type(right) in NUMBERS:
+    if kind in NUMBERS and other in NUMBERS:
         return float(left) * float(right)
     return None
 
 
 def divide(left: Any, right: Any) -> Number | None:
     """`left / right`; integers are divided towards zero."""
-    if type(left) in INTEGERS and type(right) in INTEGERS:
+    kind, other = type(left), type(right)
+    if kind in INTEGERS and other in INTEGERS:
         if right == 0:
             return None
         quotient = abs(left) // abs(right)
         return long(quotient if (left < 0) == (right < 0) else -quotient)
-    if type(left) in NUMBERS and type(right) in NUMBERS:
+    if kind in NUMBERS and other in NUMBERS:
         dividend, divisor = float(left), float(right)
         if divisor != 0.0:
             return dividend / divisor

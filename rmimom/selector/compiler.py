@@ -17,7 +17,7 @@ comparison with NULL answers both with no.  The rules for single comparisons:
   booleans have = and <>.  An identifier alone, IN and LIKE are unknown: neither `x IN ('a')` nor `x NOT IN ('a')`
   selects a message whose x is a number.
 - `x NOT BETWEEN a AND b` is `x < a OR x > b`, word for word.
-- Numbers are compared as Java does (arithmetic.py).  For constants up to 2**53 Python's own comparison says the same,
+- Numbers are compared as Java does (arithmetic.py).  For constants below 2**53 Python's own comparison says the same,
   and no conversion is made.
 """
 
@@ -153,7 +153,7 @@ class _Writer:
         symbol = _IN_PYTHON.get(operator, operator)
         if isinstance(value, str):
             return f"{{x}} == {constant}" if operator == "=" else f"type({{x}}) is str and {{x}} != {constant}"
-        if abs(value) > EXACT_DOUBLE:
+        if abs(value) >= EXACT_DOUBLE:
             return None
         if operator == "=" and value not in {0, 1}:
             return f"{{x}} == {constant}"
@@ -232,4 +232,4 @@ class _Writer:
 
 
 def _is_exact(value: object) -> bool:
-    return isinstance(value, int | float) and abs(value) <= EXACT_DOUBLE
+    return isinstance(value, int | float) and abs(value) < EXACT_DOUBLE

@@ -93,7 +93,7 @@ def parse(text: str) -> tree.Condition:
     except _Fault as fault:
         _refuse(text, fault)
     except UnexpectedCharacters as error:
-        _refuse(text, _unexpected_character(text, error.pos_in_stream or 0))
+        _refuse(text, _unexpected_character(text, cast(int, error.pos_in_stream)))
     except UnexpectedToken as error:
         place = len(text.rstrip(_SPACES)) if error.token.type == "$END" else error.token.start_pos or 0
         _refuse(text, _unexpected_token(error.token, place, error.accepts))
