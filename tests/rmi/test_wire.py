@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import uuid
 import zlib
 
@@ -211,8 +212,13 @@ def test_a_compressed_payload_is_unpacked_up_to_the_limit_only() -> None:
     bomb = zlib.compress(bytes(50_000_000), 9)
     reader = FrameReader(limit=100_000)
     reader.feed(encode_message(wire.INVOKE, wire.COMPRESSED, 6, 1, bomb) + GOOD)
-    with pytest.raises(FrameTooLargeError, match="unpacked payload") as caught:
-        reader.next_message()
+    tracemalloc.start()
+    try:
+        with pytest.raises(FrameTooLargeError, match="unpacked payload") as caught:
+            reader.next_message()
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
     assert caught.value.header.sequence == 6
     message = reader.next_message()
     assert message is not None

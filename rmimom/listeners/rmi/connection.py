@@ -177,7 +177,7 @@ class RmiConnection(asyncio.Protocol):
         """Serve what is complete, until something holds us."""
         reader = self._reader
         for _ in range(_MESSAGES_A_TURN):
-            if self._ending:
+            if self._ending or self._transport.is_closing():
                 return
             try:
                 message = reader.next_message()

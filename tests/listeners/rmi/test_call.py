@@ -73,6 +73,21 @@ def test_an_error_of_a_coroutine_leaves_no_call_behind() -> None:
     asyncio.run(main())
 
 
+def test_a_coroutine_that_waits_for_nothing_can_be_cancelled_too() -> None:
+    async def method() -> None:
+        for _ in range(100):
+            await asyncio.sleep(0)
+
+    async def main() -> None:
+        future = start(new_call(), method())
+        await asyncio.sleep(0)
+        future.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await future
+
+    asyncio.run(main())
+
+
 def test_a_cancelled_coroutine_is_told() -> None:
     told: list[object] = []
 

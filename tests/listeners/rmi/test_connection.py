@@ -10,6 +10,7 @@ import pytest
 from Pyro5.serializers import serializers as pyro
 from support.rmi import RawClient, Served, until
 
+from rmimom.listeners.rmi import call as call_module
 from rmimom.listeners.rmi.listener import RmiLimits
 from rmimom.rmi import serializers, wire
 
@@ -116,6 +117,19 @@ def test_an_idle_connection_has_all_the_time_of_the_world(served: Served, client
     served.pass_time(1_000_000)
     client.send(client.call("echo", 2))
     assert client.answer() == (2, 0)
+
+
+def test_a_message_that_was_completed_is_not_cut_off_while_its_call_is_under_way(
+    served: Served, client: RawClient
+) -> None:
+    data = client.call("wait")
+    client.send(data[:50])
+    until(lambda: served.do(lambda: len(served.listener._incomplete)) == 1)
+    client.send(data[50:])
+    until(lambda: served.thing.waiting)
+    served.pass_time(1_000_000)
+    served.do(served.thing.waiting[0].set_result, "done")
+    assert client.answer() == ("done", 0)
 
 
 def test_a_call_under_way_is_not_taken_for_half_a_message(served: Served, client: RawClient) -> None:
@@ -246,6 +260,19 @@ def test_a_compressed_bomb_is_refused(client: RawClient) -> None:
     assert client.answer() == (1, 0)
 
 
+def test_the_answer_of_a_batch_is_marked(client: RawClient) -> None:
+    data = serializers.dumps_call(serializers.SERPENT, "thing", "<batch>", [("echo", (1,), {})], {})
+    client.send(wire.encode_message(wire.INVOKE, wire.BATCH, 1, serializers.SERPENT, data))
+    assert client.answer() == ([1], wire.BATCH)
+
+
+def test_between_calls_there_is_no_current_one(served: Served, client: RawClient) -> None:
+    for method in ("echo", "stumble", "later", "refuse_later", "hidden"):
+        client.send(client.call(method, *([1] if method in {"echo", "later"} else [])))
+        client.answer()
+        assert served.do(lambda: call_module.current) is None
+
+
 @pytest.mark.parametrize("step", [1, 30, 1000])
 def test_calls_come_in_pieces_of_any_size(client: RawClient, step: int) -> None:
     data = b"".join(client.call("echo", number) for number in range(10))
@@ -336,6 +363,10 @@ def test_a_peer_that_does_not_read_is_not_served_any_further(served: Served) -> 
         assert served.thing.heard == []
         assert len(client.answer()[0]) == 20_000_000
         until(lambda: served.thing.heard == ["next"])
+        for _ in range(3):
+            served.pass_time(1_000_000)
+        client.send(client.call("echo", "still"))
+        assert client.answer() == ("still", 0)
 
 
 def test_a_peer_that_never_reads_is_cut_off(served: Served) -> None:

@@ -456,7 +456,7 @@ def test_a_port_that_is_taken_is_an_error_that_says_so(served: Served) -> None:
 
 
 def test_a_stop_lets_the_calls_under_way_end() -> None:
-    served = Served()
+    served = Served(limits=RmiLimits(drain_seconds=1000))
     with served, RawClient(served.listener.port) as busy, RawClient(served.listener.port) as idle:
         busy.send(busy.call("wait") + busy.call("hear", "not served any more"))
         until(lambda: served.thing.waiting)
