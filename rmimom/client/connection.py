@@ -233,8 +233,9 @@ class Connection:
                     self._exchange.call("subscribe", number, str(consumer.destination), consumer._options, then=opened)
                     return
                 except ConnectionFailedError:
-                    if time.monotonic() >= deadline or self._exchange.problem is not None:
-                        raise
+                    if self._exchange.channel is not None:
+                        raise  # the server's own answer
+                    self._exchange.wait_for_server(deadline - time.monotonic())
         except BaseException:
             self._drop_consumer(number)
             raise
@@ -314,7 +315,7 @@ class Connection:
                 raise ConnectionFailedError(f"no port for callbacks at {host}: {error}", host=host) from error
         uri = self._callback.offer(self.client_id, self._accept)
         try:
-            self._exchange.call("deliver_to", uri)
+            self._exchange.call("deliver_to", uri, patient=False)
         except BaseException:
             self._callback.withdraw()
             raise
@@ -347,7 +348,8 @@ class Connection:
         while not self._closing.is_set():
             try:
                 if self._lost is not None:
-                    self._recover()
+                    if not self._recover():
+                        return
                 else:
                     self._keep_alive()
             except ConnectionFailedError as error:
@@ -361,7 +363,7 @@ class Connection:
         silent = time.monotonic() - self._exchange.last_used
         if self._suspicious or silent >= interval:
             self._suspicious = False
-            self._exchange.call("ping")
+            self._exchange.call("ping", patient=False)
             self._exchange.last_used = time.monotonic()
             silent = 0.0
         self._exchange.keep(interval - silent)
@@ -370,8 +372,8 @@ class Connection:
         self._lost = error
         self._exchange.wake_keeper()
 
-    def _recover(self) -> None:
-        """Find the server again and be to it what this connection was before."""
+    def _recover(self) -> bool:
+        """Find the server again and be to it what this connection was before; False if that can never be."""
         error = self._lost
         assert error is not None
         log.warning("the server is lost: %s", error)
@@ -384,7 +386,7 @@ class Connection:
                 break
             except JMSSecurityError as refusal:
                 self._fail(refusal)
-                return
+                return False
             except JMSError as failure:
                 error = failure
             if late and self._exchange.problem is None:
@@ -394,9 +396,10 @@ class Connection:
                     )
                 )
             if self._closing.wait(delay):
-                return
+                return False
         log.warning("the server is back")
         self._emit(ConnectionEvent("restored"))
+        return True
 
     def _restore(self, *, give_up: bool) -> None:
         self._stop_delivery()

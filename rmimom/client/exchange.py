@@ -25,7 +25,7 @@ from typing import Any, Final
 
 from rmimom.client.outbox import CHUNK_MESSAGES, Outbox, Ticket
 from rmimom.client.receipt import Receipt, late
-from rmimom.client.transport import Channel
+from rmimom.client.transport import CALL_TIMEOUT, Channel
 from rmimom.errors import ConnectionFailedError, JMSError
 from rmimom.frame import Response, decode_response
 
@@ -70,7 +70,7 @@ class Exchange:
                 return
             self._busy = True
         try:
-            self._round(wait=False)
+            self._round(0.0)
         finally:
             self._leave()
 
@@ -106,14 +106,17 @@ class Exchange:
         method: str,
         *arguments: object,
         timeout: float | None = None,
+        patient: bool = True,
         then: Callable[[], None] | None = None,
     ) -> Any:
-        """Call a method of the connection object; waits for the channel, and for a new one while the server is lost.
+        """Call a method of the connection object, when no exchange is under way.
 
+        While the server is lost it waits for the way to be found again, unless it shall not be `patient`: those who
+        find the way must not wait for it.
         `then` is called under the lock, if the answer came and the connection to the server is still the same.
         Raises ConnectionFailedError if the outcome is unknown: such a call is not repeated by itself.
         """
-        channel = self._seize(timeout)
+        channel = self._seize(timeout, patient)
         try:
             answer = channel.call(method, *arguments)
             with self.lock:
@@ -152,7 +155,7 @@ class Exchange:
                     return
             self._busy = True
         try:
-            self._round(wait=True)
+            self._round(CALL_TIMEOUT)
         finally:
             self._leave()
 
@@ -163,7 +166,7 @@ class Exchange:
                 return
             self._busy = True
         try:
-            self._round(wait=True)
+            self._round(CALL_TIMEOUT)
         finally:
             self._leave()
 
@@ -202,41 +205,51 @@ class Exchange:
     def _wait(self, done: Callable[[], bool], timeout: float | None) -> None:
         limit = self.patience if timeout is None else timeout
         deadline = time.monotonic() + limit
+        tried = False
         lock = self.lock
         lock.acquire()
         try:
             while not done():
                 if self.problem is not None:
                     raise self.problem
-                if self._something_left():
+                remaining = deadline - time.monotonic()
+                if self._something_left() and (remaining > 0 or not tried):
+                    tried = True
                     self._busy = True
                     lock.release()
                     try:
-                        self._round(wait=True)
+                        self._round(remaining)
                     finally:
                         lock.acquire()
                         self._busy = False
                         if self._waiters:
                             self._progress.notify_all()
                     continue
-                remaining = deadline - time.monotonic()
-                if remaining <= 0:
-                    raise late(limit)
-                self._waiters += 1
-                try:
-                    self._progress.wait(remaining)
-                finally:
-                    self._waiters -= 1
+                self._wait_for_progress(deadline, limit, limited=timeout is not None)
             if self.keeper_idle and self._something_left():
                 self.keeper_idle = False
                 self._work.notify()
         finally:
             lock.release()
 
-    def _round(self, *, wait: bool) -> None:
+    def _wait_for_progress(self, deadline: float, limit: float, *, limited: bool) -> None:
+        """Wait, with the lock held, until somebody has done something; raises ConnectionFailedError at the deadline."""
+        remaining = deadline - time.monotonic()
+        if remaining <= 0:
+            if limited or self.channel is not None:
+                raise late(limit)
+            # The keeper will say when the search has lasted too long; it then withdraws what was not sent.
+            remaining = 1.0
+        self._waiters += 1
+        try:
+            self._progress.wait(remaining)
+        finally:
+            self._waiters -= 1
+
+    def _round(self, wait: float) -> None:
         """Finish the exchange under way, or begin one and finish it; then begin the next, so that the server has work.
 
-        Without `wait`, an answer that is not there yet is left for later.  The caller is the one who is busy.
+        An answer that does not come within `wait` seconds is left for later.  The caller is the one who is busy.
         """
         channel = self.channel
         if channel is None:
@@ -244,7 +257,7 @@ class Exchange:
         try:
             if not self._under_way:
                 self._begin(channel)
-            if self._under_way and (wait or channel.readable()):
+            if self._under_way and (wait >= CALL_TIMEOUT or channel.readable(max(0.0, wait))):
                 self._finish(channel)
                 self._begin(channel)
         except BaseException as error:
@@ -306,7 +319,11 @@ class Exchange:
         channel.close()
         self._on_lost(error)
 
-    def _seize(self, timeout: float | None) -> Channel:
+    def wait_for_server(self, timeout: float) -> None:
+        """Wait until there is a way to a server; raises ConnectionFailedError after `timeout` seconds."""
+        self._wait(lambda: self.channel is not None, timeout)
+
+    def _seize(self, timeout: float | None, patient: bool) -> Channel:
         """Wait until no exchange is under way and nobody is busy, and be the one who is."""
         limit = self.patience if timeout is None else timeout
         deadline = time.monotonic() + limit
@@ -314,20 +331,15 @@ class Exchange:
             with self.lock:
                 if self.problem is not None:
                     raise self.problem
+                if self.channel is None and not patient:
+                    raise ConnectionFailedError("the server is lost")
                 if self.channel is not None and not self._busy:
                     self._busy = True
                     channel = self.channel
                     if not self._under_way:
                         return channel
                 else:
-                    remaining = deadline - time.monotonic()
-                    if remaining <= 0:
-                        raise late(limit)
-                    self._waiters += 1
-                    try:
-                        self._progress.wait(remaining)
-                    finally:
-                        self._waiters -= 1
+                    self._wait_for_progress(deadline, limit, limited=timeout is not None)
                     continue
             try:
                 self._finish(channel)

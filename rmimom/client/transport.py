@@ -88,9 +88,9 @@ class Channel:
             raise ConnectionFailedError(f"the server's answer to an exchange has no annotation {ANNOTATION}")
         return found
 
-    def readable(self) -> bool:
-        """Whether an answer, or the end of the connection, can be read without waiting."""
-        return bool(self._poll.poll(0))
+    def readable(self, wait: float) -> bool:
+        """Whether an answer, or the end of the connection, can be read within `wait` seconds."""
+        return bool(self._poll.poll(wait * 1000))
 
     def close(self) -> None:
         """Close the TCP connection.  Twice is harmless; a call under way in another thread fails."""

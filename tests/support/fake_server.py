@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 from Pyro5.callcontext import current_context
 from Pyro5.client import Proxy
+from Pyro5.errors import PyroError
 from Pyro5.server import Daemon, expose
 
 from rmimom.errors import (
@@ -129,9 +130,12 @@ class FakeConnection:
         self.sequence = 0
         self.last: DeliveryBatch | None = None
         self.closed = False
+        self.sockets: set[Any] = set()
+        self.unnoticed = False  # does not end with its last TCP connection
 
     def _enter(self, method: str) -> None:
         self.server.calls[method] += 1
+        self.sockets.add(current_context.client)
         if self.closed:
             raise IllegalStateError("this connection is closed; create another one", connection="closed")
 
@@ -162,7 +166,7 @@ class FakeConnection:
                 outcomes.append(None)
             self.server.exchanges.append(request)
             self.broker.deliver()
-        self.server.fail_if_planned("exchange")
+        self.server.fail_if_planned("exchange", self)
         current_context.response_annotations = {ANNOTATION: encode(Response(outcomes))}
 
     @expose
@@ -192,7 +196,7 @@ class FakeConnection:
             self.server.resumed.append((settled, held))
             broker.deliver()
             lost = [tag for tag in held if tag not in mine]
-        self.server.fail_if_planned("subscribe")
+        self.server.fail_if_planned("subscribe", self)
         return lost
 
     @expose
@@ -237,6 +241,12 @@ class FakeConnection:
         return True
 
     def _push(self, uri: str) -> None:
+        try:
+            self._push_batches(uri)
+        except PyroError:
+            self.server.end(self)  # the object cannot be called
+
+    def _push_batches(self, uri: str) -> None:
         with Proxy(uri) as proxy:
             while not self.closed:
                 with self.broker.lock:
@@ -259,7 +269,7 @@ class FakeConnection:
                     return
                 self._next_batch()
             current_context.response_annotations = {ANNOTATION: encode(self.last)}
-        self.server.fail_if_planned("fetch")
+        self.server.fail_if_planned("fetch", self)
 
     @expose
     def ping(self) -> int:
@@ -270,9 +280,7 @@ class FakeConnection:
     def close(self) -> None:
         with self.broker.lock:
             self._enter("close")
-            self.closed = True
-            self.broker.close(self)
-            self.broker.deliver()
+            self.server.end(self)
 
 
 class FakeFactory:
@@ -327,6 +335,11 @@ class FakeServer:
 
             def clientDisconnect(self, conn: Any) -> None:  # noqa: N802
                 server._sockets.discard(conn)
+                for connection in list(server.connections):
+                    if conn in connection.sockets:
+                        connection.sockets.discard(conn)
+                        if not connection.sockets and not connection.unnoticed:
+                            server.end(connection)
 
         self.daemon = TrackingDaemon(host="127.0.0.1", port=port)
         self.port = int(self.daemon.locationStr.rpartition(":")[2])
@@ -338,10 +351,20 @@ class FakeServer:
         """Do the work of the next calls of this method, and cut the connection instead of answering."""
         self.faults[method] = times
 
-    def fail_if_planned(self, method: str) -> None:
+    def fail_if_planned(self, method: str, connection: FakeConnection) -> None:
         if self.faults.get(method, 0) > 0:
             self.faults[method] -= 1
+            self.end(connection)
             current_context.client.close()
+
+    def end(self, connection: FakeConnection) -> None:
+        """End a connection: what it held goes back."""
+        with self.broker.lock:
+            connection.closed = True
+            if connection in self.connections:
+                self.connections.remove(connection)
+            self.broker.close(connection)
+            self.broker.deliver()
 
     def cut(self) -> None:
         """Cut every TCP connection, and forget the connections that lived on them."""
@@ -357,6 +380,8 @@ class FakeServer:
     def stop(self) -> None:
         """End like a killed process: no goodbye."""
         server = self.daemon.transportServer
+        if server is None:
+            return
         server.shutting_down = True
         server.wakeup()
         self._thread.join(5)

@@ -1,0 +1,312 @@
+"""Sessions: modes of acknowledgement, observers, recover, durable subscriptions (Jakarta Messaging 3.1 §6.2, §8)."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+
+import pytest
+from support.fake_server import FakeServer
+from support.waiting import wait_until
+
+from rmimom.client import session as session_module
+from rmimom.client.connection import Connection
+from rmimom.client.factory import ConnectionFactory
+from rmimom.client.mode import (
+    AUTO_ACKNOWLEDGE,
+    CLIENT_ACKNOWLEDGE,
+    DUPS_OK_ACKNOWLEDGE,
+    INDIVIDUAL_ACKNOWLEDGE,
+)
+from rmimom.destination import Queue, Topic
+from rmimom.errors import IllegalStateError, InvalidDestinationError
+from rmimom.message import Message
+
+Q = Queue("q")
+
+
+@pytest.fixture
+def connection(factory: ConnectionFactory) -> Iterator[Connection]:
+    with factory.create_connection("app", "secret") as made:
+        yield made
+
+
+def fill(connection: Connection, count: int) -> None:
+    connection.create_session().create_sender(Q).send_many(str(number) for number in range(count))
+
+
+def test_auto_acknowledges_what_receive_returned(connection: Connection, server: FakeServer) -> None:
+    """§6.2.10 AUTO_ACKNOWLEDGE."""
+    fill(connection, 3)
+    receiver = connection.create_session(AUTO_ACKNOWLEDGE).create_receiver(Q)
+    for _ in range(2):
+        message = receiver.receive(5)
+        assert message is not None
+        message.acknowledge()  # nothing to do
+    wait_until(lambda: server.broker.acknowledged == [1, 2])
+    receiver.close()
+    assert [entry.tag for entry in server.broker.boxes["queue://q"]] == [3]
+
+
+def test_client_acknowledges_all_that_the_session_delivered(connection: Connection, server: FakeServer) -> None:
+    """§6.2.10 CLIENT_ACKNOWLEDGE: one acknowledge covers all consumers of the session."""
+    fill(connection, 3)
+    with connection.create_session(CLIENT_ACKNOWLEDGE) as session:
+        first, second = session.create_receiver(Q), session.create_receiver(Queue("r"))
+        session.create_producer(Queue("r")).send("other")
+        got = [first.receive(5), first.receive(5), second.receive(5)]
+        assert server.broker.acknowledged == []
+        assert got[1] is not None
+        got[1].acknowledge()
+        assert sorted(server.broker.acknowledged) == [1, 2, 4]
+        got[1].acknowledge()
+    assert [entry.tag for entry in server.broker.boxes["queue://q"]] == [3]
+
+
+def test_individual_acknowledges_one(connection: Connection, server: FakeServer) -> None:
+    fill(connection, 3)
+    with connection.create_session(INDIVIDUAL_ACKNOWLEDGE) as session:
+        receiver = session.create_receiver(Q)
+        got = [receiver.receive(5) for _ in range(3)]
+        assert got[1] is not None
+        got[1].acknowledge()
+        got[1].acknowledge()
+        assert server.broker.acknowledged == [2]
+    assert [entry.tag for entry in server.broker.boxes["queue://q"]] == [1, 3]
+
+
+def test_dups_ok_acknowledges_late_but_does(connection: Connection, server: FakeServer) -> None:
+    fill(connection, 150)
+    receiver = connection.create_session(DUPS_OK_ACKNOWLEDGE).create_receiver(Q)
+    for _ in range(150):
+        receiver.receive(5)
+    wait_until(lambda: len(server.broker.acknowledged) >= 100)
+    receiver.close()
+    assert len(server.broker.acknowledged) == 150
+
+
+@pytest.mark.parametrize("mode", [CLIENT_ACKNOWLEDGE, INDIVIDUAL_ACKNOWLEDGE])
+def test_nothing_is_acknowledged_after_closing(connection: Connection, mode: object) -> None:
+    """§6.1.8: a message stays readable after closing, but cannot be acknowledged."""
+    fill(connection, 1)
+    session = connection.create_session(mode)  # type: ignore[arg-type]
+    message = session.create_receiver(Q).receive(5)
+    assert message is not None
+    session.close()
+    assert message.body == "0"
+    with pytest.raises(IllegalStateError, match="went back"):
+        message.acknowledge()
+
+
+def test_recover_delivers_again(connection: Connection) -> None:
+    """§6.2.10: recover restarts with the first message not acknowledged, flagged as redelivered."""
+    fill(connection, 3)
+    session = connection.create_session(CLIENT_ACKNOWLEDGE)
+    receiver = session.create_receiver(Q)
+    first = receiver.receive(5)
+    assert first is not None
+    first.acknowledge()
+    receiver.receive(5)
+    receiver.receive(5)
+    session.recover()
+    again = [receiver.receive(5), receiver.receive(5)]
+    assert [(message.body, message.redelivered, message.delivery_count) for message in again if message] == [
+        ("1", True, 2),
+        ("2", True, 2),
+    ]
+
+
+def test_observers_are_told_one_at_a_time(connection: Connection, server: FakeServer) -> None:
+    """§8.7: a session tells its listeners serially, in one thread; each message is acknowledged after."""
+    inside = threading.Lock()
+    told: list[tuple[str, object, str]] = []
+
+    class Observer:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def on_message(self, message: Message) -> None:
+            assert inside.acquire(blocking=False)
+            told.append((self.name, message.body, threading.current_thread().name))
+            inside.release()
+
+    session = connection.create_session()
+    first = session.create_receiver(Q)
+    second = session.create_receiver(Queue("r"))
+    one, two = Observer("one"), Observer("two")
+    first.attach(one)
+    first.attach(two)
+    second.attach(lambda message: told.append(("three", message.body, threading.current_thread().name)))
+    other = connection.create_session()
+    other.create_sender(Q).send("a")
+    other.create_sender(Queue("r")).send("b")
+    wait_until(lambda: len(told) == 3)
+    assert [name for name, body, _ in told if body == "a"] == ["one", "two"]
+    assert {thread for _, _, thread in told} == {"rmimom-session"}
+    wait_until(lambda: len(server.broker.acknowledged) == 2)
+    first.detach(one)
+    first.detach(one)
+    other.create_sender(Q).send("c")
+    wait_until(lambda: len(told) == 4)
+    assert told[-1][:2] == ("two", "c")
+
+
+def test_a_consumer_with_observers_cannot_receive(connection: Connection) -> None:
+    receiver = connection.create_session().create_receiver(Q)
+    observer = print
+    receiver.attach(observer)
+    with pytest.raises(IllegalStateError, match="has observers"):
+        receiver.receive_no_wait()
+    receiver.detach(observer)
+    assert receiver.receive_no_wait() is None
+    with pytest.raises(TypeError, match="no observer"):
+        receiver.attach(5)  # type: ignore[arg-type]
+
+
+def test_an_observer_that_fails_gets_the_message_again(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """§8.7: in AUTO_ACKNOWLEDGE a failing listener gets the message again at once, flagged, a few times."""
+    monkeypatch.setattr(session_module, "LISTENER_PAUSE", 0.001)
+    seen: list[tuple[object, bool, int]] = []
+
+    def observer(message: Message) -> None:
+        seen.append((message.body, message.redelivered, message.delivery_count))
+        if message.delivery_count < 3:
+            raise ValueError("not yet")
+
+    with caplog.at_level(logging.ERROR, "rmimom.client"):
+        connection.create_session().create_receiver(Q).attach(observer)
+        fill(connection, 2)
+        wait_until(lambda: len(seen) == 6)
+    assert seen == [("0", False, 1), ("0", True, 2), ("0", True, 3), ("1", False, 1), ("1", True, 2), ("1", True, 3)]
+    assert "an observer of queue://q failed" in caplog.text
+
+
+def test_a_message_that_no_observer_bears_goes_back_to_the_server(
+    connection: Connection, server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_module, "LISTENER_PAUSE", 0.0)
+    logging.getLogger("rmimom.client").setLevel(logging.CRITICAL)
+    tries: list[int] = []
+    done = threading.Event()
+
+    def observer(message: Message) -> None:
+        tries.append(message.delivery_count)
+        if server.calls["release"] == 0:
+            raise ValueError("never")
+        done.set()
+
+    connection.create_session().create_receiver(Q).attach(observer)
+    fill(connection, 1)
+    assert done.wait(10)
+    logging.getLogger("rmimom.client").setLevel(logging.NOTSET)
+    assert tries[:6] == [1, 2, 3, 4, 5, 6]
+    assert server.calls["release"] == 1
+
+
+def test_in_client_mode_the_next_message_follows_a_failure(connection: Connection) -> None:
+    """§8.7: in CLIENT_ACKNOWLEDGE the next message for the listener is delivered."""
+    logging.getLogger("rmimom.client").setLevel(logging.CRITICAL)
+    seen: list[object] = []
+    done = threading.Event()
+
+    def observer(message: Message) -> None:
+        seen.append(message.body)
+        if message.body == "0":
+            raise ValueError("no")
+        done.set()
+
+    connection.create_session(CLIENT_ACKNOWLEDGE).create_receiver(Q).attach(observer)
+    fill(connection, 2)
+    assert done.wait(5)
+    logging.getLogger("rmimom.client").setLevel(logging.NOTSET)
+    assert seen == ["0", "1"]
+
+
+def test_an_observer_may_send_and_close(connection: Connection, server: FakeServer) -> None:
+    session = connection.create_session()
+    receiver = session.create_receiver(Q)
+    answers = session.create_sender(Queue("answers"))
+    done = threading.Event()
+
+    def observer(message: Message) -> None:
+        answers.send(f"got {message.body}")
+        session.close()
+        done.set()
+
+    receiver.attach(observer)
+    fill(connection, 1)
+    assert done.wait(5)
+    assert len(server.broker.boxes["queue://answers"]) == 1
+
+
+def test_durable_subscriptions(factory: ConnectionFactory) -> None:
+    """§8.3.3: what was sent while the subscriber was away comes when it is back, until it is unsubscribed."""
+    topic = Topic("t")
+    with factory.create_connection("app", "x", client_id="archive-1") as connection:
+        session = connection.create_session()
+        with session.create_subscriber(topic, durable="archive") as subscriber:
+            assert subscriber.durable == "archive"
+        session.create_publisher(topic).publish("while away")
+        with session.create_subscriber(topic, durable="archive") as subscriber:
+            message = subscriber.receive(5)
+            assert message is not None
+            assert message.body == "while away"
+        session.unsubscribe("archive")
+        with pytest.raises(InvalidDestinationError, match="no durable subscription"):
+            session.unsubscribe("archive")
+
+
+def test_iteration_and_context(connection: Connection) -> None:
+    fill(connection, 3)
+    with connection.create_session().create_receiver(Q) as receiver:
+        got = []
+        for message in receiver:
+            got.append(message.body)
+            if len(got) == 3:
+                receiver.close()
+    assert got == ["0", "1", "2"]
+
+
+def test_the_refusal_of_a_consumer_reaches_the_caller(connection: Connection, server: FakeServer) -> None:
+    server.broker.refuse["queue://nowhere"] = InvalidDestinationError("there is no queue 'nowhere'")
+    session = connection.create_session()
+    with pytest.raises(InvalidDestinationError, match="no queue 'nowhere'"):
+        session.create_receiver(Queue("nowhere"))
+    assert session._consumers == []
+    assert connection._consumers == {}
+
+
+def test_destinations_of_the_wrong_kind(connection: Connection) -> None:
+    session = connection.create_session()
+    for make, wrong in (
+        (session.create_subscriber, Q),
+        (session.create_receiver, Topic("t")),
+        (session.create_publisher, Q),
+        (session.create_sender, "q"),
+    ):
+        with pytest.raises(InvalidDestinationError, match="is not a"):
+            make(wrong)  # type: ignore[operator]
+    with pytest.raises(InvalidDestinationError, match="white space"):
+        session.queue("a b")
+    with pytest.raises(InvalidDestinationError, match="cannot be empty"):
+        session.create_subscriber(Topic("t"), durable="")
+
+
+def test_a_consumer_that_the_server_closes(connection: Connection, server: FakeServer) -> None:
+    from rmimom.frame import ConsumerEnd
+
+    fill(connection, 1)
+    receiver = connection.create_session().create_receiver(Q)
+    wait_until(lambda: receiver._intake.waiting)
+    with server.broker.lock:
+        end = ConsumerEnd(receiver._number, InvalidDestinationError("the queue was deleted").to_dict())
+        server.connections[0].ended.append(end)
+        server.broker.lock.notify_all()
+    wait_until(lambda: receiver._intake.error)
+    message = receiver.receive(5)
+    assert message is not None
+    with pytest.raises(InvalidDestinationError, match="the queue was deleted"):
+        receiver.receive(5)
