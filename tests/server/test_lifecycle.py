@@ -8,14 +8,17 @@ import resource
 import signal
 import socket
 import sqlite3
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import Pyro5.api
 import pytest
 from support.commands import run_command
-from support.processes import TIME_LIMIT, start_name_server, start_server, wait_for
+from support.processes import TIME_LIMIT, ServerProcess, start_name_server, start_server, wait_for
 
-from rmimom.errors import StoreError
+from rmimom.errors import StoreError, StoreFullError
 from rmimom.rmi.exceptions import register_errors
 from rmimom.server.pidfile import running_pid
 
@@ -128,6 +131,60 @@ def test_when_the_store_fails_it_ends_and_says_why(tmp_path: Path) -> None:
         assert server.wait_ended() == 1
         assert "CRITICAL server      the server ends because it cannot go on: " in server.log
     with start_server(data) as server:
+        assert "recovered    1 message, " in server.output
+
+
+def fill_disk(server: ServerProcess) -> None:
+    """No file of the server can grow, not even by a little: what a full disk is to it."""
+    _, hard = resource.prlimit(server.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (40_000, hard))
+
+
+def make_room(server: ServerProcess) -> None:
+    """Its files can grow again."""
+    _, hard = resource.prlimit(server.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (hard, hard))
+
+
+@contextmanager
+def sending(server: ServerProcess, body: str) -> Iterator[Future[None]]:
+    """A send that may have to wait."""
+    with ThreadPoolExecutor(1) as worker:
+        yield worker.submit(send, server.uri("rmimom.queue.work"), body)
+
+
+def test_a_full_disk_delays_and_loses_nothing(tmp_path: Path) -> None:
+    with start_server(tmp_path / "data") as server:
+        with server.administration() as administration:
+            administration.create("queue", "work")
+        fill_disk(server)
+        with sending(server, "x" * 100_000) as sent:
+            server.wait_logged("sends are refused until there is room")
+            with pytest.raises(StoreFullError, match="send again when there is room"):
+                send(server.uri("rmimom.queue.work"), "y")
+            assert not sent.done()
+            make_room(server)
+        assert sent.result() is None
+        send(server.uri("rmimom.queue.work"), "z")
+        server.kill()
+    with start_server(tmp_path / "data") as server:
+        assert "recovered    2 messages, " in server.output
+
+
+def test_a_stop_on_a_full_disk_can_be_hurried(tmp_path: Path) -> None:
+    with start_server(tmp_path / "data") as server:
+        with server.administration() as administration:
+            administration.create("queue", "work")
+        send(server.uri("rmimom.queue.work"), "safe")
+        fill_disk(server)
+        with sending(server, "x" * 100_000) as sent:
+            server.wait_logged("sends are refused until there is room")
+            server.process.terminate()
+            server.wait_logged("SIGTERM: stopping")
+            assert server.stop() == 0
+        with pytest.raises(Pyro5.errors.PyroError):
+            sent.result()
+    with start_server(tmp_path / "data") as server:
         assert "recovered    1 message, " in server.output
 
 

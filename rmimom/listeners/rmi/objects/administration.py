@@ -13,7 +13,7 @@ import msgspec
 
 from rmimom.commands import CreateDestination, DeleteDestination, Purge, RemoveUser
 from rmimom.core.state import SERVER
-from rmimom.destination import KINDS, Destination
+from rmimom.destination import KINDS, SYSTEM_PREFIX, Destination
 from rmimom.engine import Engine
 from rmimom.errors import InvalidDestinationError, JMSSecurityError
 from rmimom.listeners.rmi.call import current_call
@@ -137,6 +137,13 @@ def _destination(kind: str, name: str) -> Destination:
     made = KINDS.get(kind)
     if made is None or not isinstance(name, str):
         raise InvalidDestinationError(f"there are topics and queues, but no {kind!r}", kind=str(kind))
+    if name.startswith(SYSTEM_PREFIX):
+        # The core lets the connection of the server itself have them, and administrators act in its name.
+        raise InvalidDestinationError(
+            f"names that start with {SYSTEM_PREFIX!r} belong to the server; choose another name than {name!r}",
+            kind=kind,
+            name=name,
+        )
     return made(name).checked()
 
 
