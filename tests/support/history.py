@@ -1,0 +1,97 @@
+"""What happened, as the clients saw it: a list of events, one JSON object a line when written to a file.
+
+An operation is a pair of events of one process: `invoke`, then `ok` (it was done), `fail` (it was not done) or `info`
+(nobody knows).  Operations and the fields that say more about them:
+
+    send         value, destination, priority, persistent, delivery_time, expiration (all at invoke)
+    subscribe    place, destination: a durable subscription exists from `ok` on
+    unsubscribe  place: it exists no more from `invoke` on
+    receive      value, place, consumer, count, and if known tag and released; only `ok`
+    acknowledge  value, place, consumer
+    release      value, place, consumer: given back on purpose; only `info`
+    fault        value says which: crash, torn, closed, full …; only `info`
+    remains      value, place: what the server still has at the end; only `ok`
+    drain        place: the consumers took all that there was; a drain without `ok` was cut short
+
+A *place* is where messages wait: a queue's text form, or a subscription by any name.  A *consumer* is one incarnation:
+after a reconnection it has another name.  Every value is unique: the name of its producer, a dash and a counter from 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import msgspec
+
+INVOKE: Final = "invoke"
+OK: Final = "ok"
+FAIL: Final = "fail"
+INFO: Final = "info"
+
+
+class Event(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One event; `time`, `released`, `delivery_time` and `expiration` are milliseconds since 1970 UTC.
+
+    `released` is when the server let a received message go, if the writer of the history can know it.
+    """
+
+    time: int
+    process: str
+    type: str
+    op: str
+    value: str = ""
+    destination: str = ""
+    place: str = ""
+    consumer: str = ""
+    tag: int = 0
+    count: int = 0
+    released: int = 0
+    priority: int = 4
+    persistent: bool = True
+    delivery_time: int = 0
+    expiration: int = 0
+
+    def __str__(self) -> str:
+        shown = msgspec.to_builtins(self)
+        first = [str(shown.pop(name)) for name in ("time", "process", "type", "op")]
+        return " ".join([*first, *(f"{name}={value}" for name, value in shown.items())])
+
+
+History = list[Event]
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Event)
+
+
+def producer_of(value: str) -> tuple[str, int]:
+    """The producer of a value and its counter."""
+    producer, _, counter = value.rpartition("-")
+    return producer, int(counter)
+
+
+def write_lines(history: Iterable[Event]) -> bytes:
+    """The history as JSON lines."""
+    return b"".join(_encoder.encode(event) + b"\n" for event in history)
+
+
+def read_lines(data: bytes) -> History:
+    """What `write_lines` wrote; a last line that was cut off by a crash is left out."""
+    lines = data.split(b"\n")
+    return [_decoder.decode(line) for line in lines[:-1] if line]
+
+
+def merged(histories: Iterable[History]) -> History:
+    """The histories of several processes as one, by time."""
+    return sorted((event for history in histories for event in history), key=lambda event: event.time)
+
+
+def excerpt(history: Iterable[Event], values: set[str], limit: int = 60) -> Iterator[str]:
+    """The events that speak of these values, and the faults between them, as lines."""
+    shown = 0
+    for event in history:
+        if event.value in values or event.op in {"fault", "subscribe", "unsubscribe"}:
+            shown += 1
+            if shown > limit:
+                yield "…"
+                return
+            yield str(event)
