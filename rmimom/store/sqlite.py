@@ -2,8 +2,8 @@
 
 Theory.  One connection, in WAL mode with `synchronous=FULL`: a commit is one sync of the log, and what committed
 survives a power cut.  Rows are small and few; the bytes of messages rest in segments (`segment.py`).  A segment whose
-messages are all dropped is deleted in the transaction after, so a transaction that is rolled back has nothing in
-memory to undo: `SegmentIndex` changes only after a commit.
+messages are all dropped is deleted in a later transaction, so one that is rolled back has nothing in memory to undo:
+`SegmentIndex` changes only after a commit.
 
 Rule 1: the files are changed by transactions only, each a whole batch or a piece of upkeep.
 Rule 2: nothing that fails a check is returned; what is wrong is told by the errors of `trouble.py`.
@@ -103,14 +103,15 @@ class SqliteStore:
         with self._transaction() as cursor:
             changes = Changes(cursor, index.next_id)
             changes.apply(batch.records)
-            if index.garbage:
-                delete_segments(cursor, index.garbage)
+            swept = index.garbage_due()
+            if swept:
+                delete_segments(cursor, swept)
             cursor.execute(
                 "UPDATE state SET epoch = ?, sequence = ?, next_id = ?", (batch.epoch, batch.sequence, batch.next_id)
             )
         self._mark.write(batch.sequence)
         self._position = Position(batch.epoch, batch.sequence, batch.next_id)
-        index.garbage = []
+        index.swept(swept)
         written = 8 * schema.PAGE_SIZE
         for segment, size in changes.added:
             index.add(segment, size, size)
@@ -252,13 +253,14 @@ class SqliteStore:
     # Upkeep, piece by piece.  Each returns whether it did something.
 
     def _sweep(self) -> bool:
-        garbage = self._index.garbage
-        if not garbage:
+        index = self._index
+        swept = index.garbage_due()
+        if not swept:
             return False
         with self._transaction() as cursor:
-            delete_segments(cursor, garbage)
-        self._reader.forget(garbage)
-        self._index.garbage = []
+            delete_segments(cursor, swept)
+        self._reader.forget(swept)
+        index.swept(swept)
         return True
 
     def _compact(self) -> bool:
@@ -283,8 +285,8 @@ class SqliteStore:
             surplus = free - max(_FREE_PAGES_KEPT, (pages - free) // 4)
             if surplus < _VACUUM_PAGES:
                 return False
-            # Each step of the statement frees one page.
-            connection.execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
+            # Each step of the statement frees one page, and only executescript() goes on to the last step.
+            connection.executescript(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})")
         except SQLITE_FAILURES as error:
             raise explain(error, self.database) from error
         self._unsettled += _VACUUM_PAGES * schema.PAGE_SIZE

@@ -27,9 +27,13 @@ class ManyRows:
         row = f"({', '.join('?' * self.width)})"
         head = f"INSERT INTO {table} ({', '.join(columns)}) VALUES "  # noqa: S608 - names from this package only
         self._texts = [(size, f"{head}{', '.join([row] * size)}{conflict}") for size in _SIZES]
+        self._one_row = self._texts[-1][1]
 
     def insert(self, cursor: sqlite3.Cursor, values: Sequence[Value]) -> None:
         """Insert rows given as one flat sequence of their values."""
+        if len(values) == self.width:
+            cursor.execute(self._one_row, values)
+            return
         start, left = 0, len(values) // self.width
         for size, text in self._texts:
             while left >= size:
@@ -51,7 +55,7 @@ class ManyIds:
 
     def execute(self, cursor: sqlite3.Cursor, ids: Sequence[int], *parameters: Value) -> sqlite3.Cursor:
         """Run the statement for these ids, of which there must be one at least."""
-        first, last = min(ids), max(ids)
+        first, last = (min(ids), max(ids)) if len(ids) > 1 else (ids[0], ids[0])
         if last - first + 1 == len(ids) == len(set(ids)):
             return cursor.execute(self._range, (*parameters, first, last))
         return cursor.execute(self._list, (*parameters, _encode(list(ids)).decode("ascii")))

@@ -21,7 +21,7 @@ def pack(sizes, calls=1):
         for segment, position, start, end in packer.pack(part, given, [len(frame) for frame in given]):
             for number in part[start:end]:
                 places[number] = (segment, position)
-                position += len(frames[number])
+                position += len(frames[number])  # noqa: PLW2901 - the next one lies behind it
     return packer.finish(), places, frames
 
 

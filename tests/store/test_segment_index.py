@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from rmimom.store.segment_index import SPARSE, SegmentIndex
+from rmimom.store.segment_index import GARBAGE_AT_ONCE, GARBAGE_BYTES, GARBAGE_SEGMENTS, SPARSE, SegmentIndex
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -38,6 +38,11 @@ def test_it_knows_what_a_dictionary_knows(seed):
             for number in merged:
                 del model[number]
         assert index.garbage == garbage
+        due = index.garbage_due()
+        assert due == garbage[: len(due)]
+        if chance.random() < 0.1:
+            index.swept(due)
+            garbage = garbage[len(due) :]
         assert index.sparse == {number for number, (live, size) in model.items() if live * SPARSE < size}
         assert len(index) == len(model)
         assert index.next_id > max(model, default=0)
@@ -52,3 +57,33 @@ def test_memory_of_segments_that_are_gone_is_given_back():
     assert len(index) == 100
     assert len(index._ids) < 400
     assert index.next_id == 10_001
+
+
+@pytest.mark.parametrize(
+    ("segments", "size", "due"),
+    [
+        (0, 1, False),
+        (1, 1, False),
+        (GARBAGE_SEGMENTS - 1, 1, False),
+        (GARBAGE_SEGMENTS, 1, True),
+        (1, GARBAGE_BYTES, True),
+    ],
+)
+def test_a_little_garbage_can_wait(segments, size, due):
+    index = SegmentIndex()
+    for number in range(1, segments + 1):
+        index.add(number, size, size)
+        index.drop(number, size)
+    assert bool(index.garbage_due()) == due
+
+
+def test_much_garbage_goes_piece_by_piece():
+    index = SegmentIndex()
+    for number in range(1, 1001):
+        index.add(number, 0, 60_000)
+    pieces = []
+    while due := index.garbage_due():
+        pieces.append(due)
+        index.swept(due)
+    assert [number for piece in pieces for number in piece] == list(range(1, 1001))
+    assert max(map(len, pieces)) == GARBAGE_AT_ONCE

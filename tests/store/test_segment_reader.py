@@ -28,8 +28,8 @@ def test_reading_on_reads_no_segment_twice(store, monkeypatch):
     asked = []
     store._connection.set_trace_callback(lambda text: asked.append(text) if "FROM segment" in text else None)
     for _ in range(2):
-        for number in FRAMES:
-            assert store.frames([number]) == {number: FRAMES[number]}
+        for number, frame in FRAMES.items():
+            assert store.frames([number]) == {number: frame}
     assert len(asked) == 10
     assert store._reader._bytes == sum(segment.size for segment in store._reader._kept.values()) <= 130_000
 
