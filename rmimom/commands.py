@@ -152,6 +152,14 @@ class RemoveUser(msgspec.Struct, frozen=True, gc=False):
     name: str
 
 
+class Examined(msgspec.Struct, frozen=True, gc=False):
+    """The answer to an `Examine` effect: the selector takes these messages of the queue."""
+
+    mailbox: int
+    selector: str
+    ids: list[int]
+
+
 class Tick(msgspec.Struct, frozen=True, gc=False):
     """Time has passed: expire what is over, end what waited for a time."""
 
@@ -171,5 +179,6 @@ Command: TypeAlias = (
     | Release
     | PutUser
     | RemoveUser
+    | Examined
     | Tick
 )

@@ -37,6 +37,17 @@ class Deliver(msgspec.Struct, frozen=True):
     deliveries: list[Delivered]
 
 
+class Examine(msgspec.Struct, frozen=True):
+    """Messages of a queue whose frames rest in the store are to be held against selectors.
+
+    The engine reads the frames and answers with `Examined` commands.
+    """
+
+    mailbox: int
+    selectors: list[str]
+    ids: list[int]
+
+
 class ConsumerClosed(msgspec.Struct, frozen=True):
     """The server closed a consumer that its client did not ask to close."""
 
@@ -58,7 +69,7 @@ class DestinationRemoved(msgspec.Struct, frozen=True):
 
 
 Reply: TypeAlias = Accepted | Refused
-Effect: TypeAlias = Deliver | ConsumerClosed | DestinationAdded | DestinationRemoved
+Effect: TypeAlias = Deliver | Examine | ConsumerClosed | DestinationAdded | DestinationRemoved
 
 
 class Outcome(msgspec.Struct, frozen=True):

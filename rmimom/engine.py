@@ -24,10 +24,11 @@ import msgspec
 
 from rmimom.clock import Clock
 from rmimom.cluster.role import Epoch
-from rmimom.commands import Command, Disconnect, Send, Tick
+from rmimom.commands import Command, Disconnect, Examined, Send, Tick
 from rmimom.core.broker import Broker
+from rmimom.core.examining import examine
 from rmimom.dispatch import Dispatch
-from rmimom.effects import Deliver, Effect, Outcome, Refused, Reply
+from rmimom.effects import Deliver, Effect, Examine, Outcome, Refused, Reply
 from rmimom.errors import ConnectionFailedError, JMSError, StoreError, StoreFullError
 from rmimom.records import Batch, MessagesDropped, MessagesRemoved, MessagesReturned, MessagesStored, Record
 from rmimom.snapshot import Position
@@ -48,6 +49,8 @@ IDS_RESERVED = 1_000_000
 SMALL_RECORDS = 8
 SMALL_BYTES = 64 * 1024
 """Up to so many records, ids of messages and bytes of frames a batch is small."""
+EXAMINED_AT_ONCE = 500
+"""Messages that are read from the store and held against selectors in one go."""
 _MANY = (MessagesStored, MessagesRemoved, MessagesDropped, MessagesReturned)
 
 
@@ -73,11 +76,12 @@ class EngineStatistics(msgspec.Struct, frozen=True):
 class _OpenBatch:
     """What was decided since the last batch went to the store."""
 
-    __slots__ = ("effects", "missing", "records", "replies")
+    __slots__ = ("effects", "examinations", "missing", "records", "replies")
 
     def __init__(self) -> None:
         self.records: list[Record] = []
         self.effects: list[Effect] = []
+        self.examinations: list[Examine] = []
         self.missing: list[int] = []
         self.replies: list[tuple[asyncio.Future[object], Reply]] = []
 
@@ -85,6 +89,9 @@ class _OpenBatch:
         if outcome.records:
             self.records += outcome.records
         for effect in outcome.effects:
+            if isinstance(effect, Examine):
+                self.examinations.append(effect)
+                continue
             self.effects.append(effect)
             if isinstance(effect, Deliver):
                 for delivered in effect.deliveries:
@@ -106,7 +113,7 @@ class _OpenBatch:
 
     @property
     def empty(self) -> bool:
-        return not (self.replies or self.effects or self.records)
+        return not (self.replies or self.effects or self.records or self.examinations)
 
 
 class Engine:
@@ -318,6 +325,25 @@ class Engine:
         if batch.effects:
             for connection in self.dispatch.release(batch.effects, frames if batch.missing else None):
                 self.tell(Disconnect(connection))
+        for examination in batch.examinations:
+            self._examine(examination, 0)
+
+    def _examine(self, asked: Examine, start: int) -> None:
+        """Hold messages that rest in the store against selectors, some at a time between the commits."""
+        ids = asked.ids[start : start + EXAMINED_AT_ONCE]
+        if not ids or self._stopping or self._failure is not None:
+            return
+
+        def answer(done: asyncio.Future[list[Examined]]) -> None:
+            error = done.exception()
+            if error is not None:
+                self._fail(error)
+                return
+            for examined in done.result():
+                self.tell(examined)
+            self._examine(asked, start + EXAMINED_AT_ONCE)
+
+        self._thread.run(lambda: examine(asked, self._store.frames(ids))).add_done_callback(answer)
 
     def _abandon(self, batch: _OpenBatch, error: BaseException) -> None:
         """The batch did not get safe: nothing of it may be told as done."""

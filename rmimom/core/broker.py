@@ -20,6 +20,7 @@ from rmimom.commands import (
     DeleteDestination,
     DeleteSubscription,
     Disconnect,
+    Examined,
     Purge,
     PutUser,
     Release,
@@ -117,5 +118,6 @@ _CHAPTERS: dict[type[Any], Callable[[State, Any, Turn], object]] = {
     Acknowledge: consuming.acknowledge,
     Commit: committing.commit,
     Release: consuming.release,
+    Examined: consuming.examined,
     Tick: _tick,
 }

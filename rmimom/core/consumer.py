@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rmimom.core.entry import Entry
+from rmimom.selector import Selector
 
 
 class Consumer:
@@ -12,13 +13,16 @@ class Consumer:
     slow consumer from being flooded: at most `prefetch` messages and, beyond the first, `prefetch_bytes` bytes.
     """
 
-    __slots__ = ("connection", "held", "held_bytes", "number", "prefetch", "prefetch_bytes", "waiting")
+    __slots__ = ("connection", "held", "held_bytes", "number", "prefetch", "prefetch_bytes", "selector", "waiting")
 
-    def __init__(self, connection: str, number: int, prefetch: int, prefetch_bytes: int) -> None:
+    def __init__(
+        self, connection: str, number: int, prefetch: int, prefetch_bytes: int, selector: Selector | None = None
+    ) -> None:
         self.connection = connection
         self.number = number
         self.prefetch = prefetch
         self.prefetch_bytes = prefetch_bytes
+        self.selector = selector
         self.held: dict[int, Entry] = {}
         self.held_bytes = 0
         self.waiting = False  # whether it stands in its mailbox's line of consumers with room

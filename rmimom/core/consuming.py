@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rmimom.commands import Acknowledge, CloseConsumer, DeleteSubscription, Release, Subscribe
+from rmimom.commands import Acknowledge, CloseConsumer, DeleteSubscription, Examined, Release, Subscribe
 from rmimom.core.consumer import Consumer
 from rmimom.core.limits import MAX_URI_LENGTH, check_number, check_text
 from rmimom.core.mailbox import Mailbox
@@ -12,8 +12,9 @@ from rmimom.core.place import Place, QueuePlace, TopicPlace
 from rmimom.core.state import Client, OpenConsumer, State
 from rmimom.core.subscription import Subscription
 from rmimom.core.turn import Turn
-from rmimom.errors import IllegalStateError, InvalidDestinationError, InvalidSelectorError
+from rmimom.errors import IllegalStateError, InvalidDestinationError
 from rmimom.records import CallbackChanged, SubscriptionCreated, SubscriptionDeleted
+from rmimom.selector import Selector, parse_selector
 
 
 def subscribe(state: State, command: Subscribe, turn: Turn) -> list[int]:
@@ -29,10 +30,7 @@ def subscribe(state: State, command: Subscribe, turn: Turn) -> list[int]:
         raise IllegalStateError(
             f"prefetch is {command.prefetch} messages and {command.prefetch_bytes} bytes; both must be at least 1"
         )
-    if command.selector:
-        raise InvalidSelectorError(
-            "this server does not evaluate selectors; subscribe without one", selector=command.selector
-        )
+    selector = parse_selector(command.selector)
     place = state.find_or_create(command.destination, command.connection, turn)
     subscription: Subscription | None = None
     mailbox: Mailbox
@@ -45,20 +43,29 @@ def subscribe(state: State, command: Subscribe, turn: Turn) -> list[int]:
             )
         mailbox = place.mailbox
     else:
-        subscription = _subscription(state, client, place, command, turn)
+        subscription = _subscription(state, client, place, command, selector, turn)
+        # The topic sends the subscription only what its selector takes.
+        selector = None
         subscription.connection = command.connection
         mailbox = subscription.mailbox
-    consumer = Consumer(command.connection, command.consumer, command.prefetch, command.prefetch_bytes)
+    consumer = Consumer(command.connection, command.consumer, command.prefetch, command.prefetch_bytes, selector)
     client.consumers[command.consumer] = OpenConsumer(consumer, mailbox, place, subscription)
     return mailbox.open(consumer, command.settled, command.held, turn)
 
 
-def _subscription(state: State, client: Client, topic: TopicPlace, command: Subscribe, turn: Turn) -> Subscription:
+def _subscription(
+    state: State, client: Client, topic: TopicPlace, command: Subscribe, selector: Selector | None, turn: Turn
+) -> Subscription:
     """The subscription that the command speaks of, found, made or made anew."""
     if not command.durable:
         number = state.take_id()
         subscription = Subscription(
-            number, topic.id, state.mailbox(number, durable=False), no_local=command.no_local, created=turn.now
+            number,
+            topic.id,
+            state.mailbox(number, durable=False),
+            selector=selector,
+            no_local=command.no_local,
+            created=turn.now,
         )
         topic.subscriptions[number] = subscription
         return subscription
@@ -79,12 +86,12 @@ def _subscription(state: State, client: Client, topic: TopicPlace, command: Subs
                 subscription=command.durable,
                 client_id=client.owner,
             )
-        if found.topic == topic.id and found.no_local == command.no_local:
+        if found.topic == topic.id and found.no_local == command.no_local and found.selector is selector:
             if found.callback != command.callback:
                 found.callback = command.callback
                 turn.records.append(CallbackChanged(found.id, command.callback))
             return found
-        # Another topic under the same name replaces the subscription, as if it was deleted first (§8.3.3).
+        # Another topic or selector under the same name replaces the subscription, as if it was deleted first (§8.3.3).
         _delete(state, found, turn)
     number = state.take_id()
     subscription = Subscription(
@@ -93,6 +100,7 @@ def _subscription(state: State, client: Client, topic: TopicPlace, command: Subs
         state.mailbox(number, durable=True),
         owner=client.owner,
         name=command.durable,
+        selector=selector,
         no_local=command.no_local,
         callback=command.callback,
         created=turn.now,
@@ -101,7 +109,14 @@ def _subscription(state: State, client: Client, topic: TopicPlace, command: Subs
     state.subscriptions[key] = subscription
     turn.records.append(
         SubscriptionCreated(
-            number, topic.id, client.owner, command.durable, "", command.no_local, command.callback, turn.now
+            number,
+            topic.id,
+            client.owner,
+            command.durable,
+            command.selector if selector else "",
+            command.no_local,
+            command.callback,
+            turn.now,
         )
     )
     return subscription
@@ -162,6 +177,13 @@ def acknowledge(state: State, command: Acknowledge, turn: Turn) -> None:
     opened = state.client(command.connection).consumers.get(command.consumer)
     if opened is not None:
         state.messages_out += opened.mailbox.acknowledge(opened.consumer, command.up_to, command.tags, turn)
+
+
+def examined(state: State, command: Examined, turn: Turn) -> None:
+    """Frames were read from the store: the selector takes these, unless the queue is gone meanwhile."""
+    place = state.places_by_id.get(command.mailbox)
+    if isinstance(place, QueuePlace):
+        place.mailbox.examined(Selector(command.selector), command.ids, turn)
 
 
 def release(state: State, command: Release, turn: Turn) -> None:

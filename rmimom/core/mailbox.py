@@ -27,11 +27,12 @@ from msgspec import Raw
 from rmimom.core.agenda import Agenda
 from rmimom.core.consumer import Consumer
 from rmimom.core.entry import Entry
-from rmimom.core.ready import ReadyList
 from rmimom.core.residence import Residence
-from rmimom.core.turn import Turn
-from rmimom.effects import NOT_LOADED
+from rmimom.core.turn import Key, Turn
+from rmimom.core.waiting import WaitingRoom
+from rmimom.effects import NOT_LOADED, Examine
 from rmimom.frame import Delivered
+from rmimom.selector import Selector
 
 _GHOSTS_TOLERATED = 1000
 _STALE_TOLERATED = 1000
@@ -73,7 +74,7 @@ class Mailbox:
         self._residence = residence
         self._agenda = agenda
         self._alarm = 0  # the earliest time noted in the agenda and not come yet, 0 for none
-        self._ready = ReadyList()
+        self._ready = WaitingRoom()
         self._line: deque[Consumer] = deque()  # consumers with room, the next one first
         self._counts: dict[int, int] = {}  # how often an entry was returned, if ever
         self._delayed: list[tuple[int, int, Entry]] = []
@@ -113,15 +114,15 @@ class Mailbox:
 
     # Entries come in.
 
-    def put(self, entries: Sequence[Entry], turn: Turn) -> None:
-        """Add new entries and deliver what can be delivered."""
+    def put(self, entries: Sequence[Entry], turn: Turn, group: Selector | None = None) -> None:
+        """Add new entries and deliver what can be delivered; mailboxes of one `group` are given the same entries."""
         self.enqueued += len(entries)
         append = self._ready.append
         for entry in entries:
             if entry.expiration:
                 self._watch_expiration(entry)
             append(entry)
-        self.dispatch(turn, new=True)
+        self.dispatch(turn, new=True, group=group)
 
     def put_delayed(self, entry: Entry, delivery_time: int) -> None:
         """Add a new entry that may not be delivered before `delivery_time` (§7.9)."""
@@ -166,22 +167,32 @@ class Mailbox:
 
     # Entries go out to consumers.
 
-    def dispatch(self, turn: Turn, *, new: bool = False) -> None:
+    def dispatch(self, turn: Turn, *, new: bool = False, group: Selector | None = None) -> None:
         """Hand entries to consumers with room, in turn, until one or the other runs out.
 
         Afterwards nothing waits or no consumer has room, except in doubt.  So if the entries are `new` to all
-        mailboxes of a topic in this turn, each hands out the first few of the same entries in the same order, and
+        mailboxes of a group in this turn, each hands out the first few of the same entries in the same order, and
         consumers of one connection share a delivery.  Otherwise sharing could change the order for one of them.
         """
         line, ready = self._line, self._ready
+        if ready.unexamined:
+            turn.effects.append(Examine(self.id, [str(selector) for selector in ready.selectors], ready.unexamined))
+            ready.unexamined = []
         if not line or not ready or self._doubtful:
             return
+        selective = ready.selective
         now = turn.now
         stored_up_to = 0
         counts = self._counts
         residence = self._residence
         while line and ready:
-            entry = ready.pop()
+            if selective:
+                chosen = self._choose()
+                if chosen is None:
+                    break
+                entry = chosen
+            else:
+                entry = ready.pop()
             entry_id = entry.id
             if entry.expiration:
                 if self._expiring.pop(entry_id, None) is None:
@@ -195,7 +206,11 @@ class Mailbox:
             consumer.held_bytes += entry.size
             count = counts[entry_id] + 1 if entry_id in counts else 1
             deliveries = turn.deliveries_to(consumer.connection)
-            key = entry_id if new else (entry_id, consumer.number)
+            key: Key
+            if new:
+                key = entry_id if group is None else (entry_id, group)
+            else:
+                key = (entry_id, consumer.number)
             delivery = deliveries.get(key)
             if delivery is None:
                 frame = Raw(entry.frame) if entry.frame is not None else NOT_LOADED
@@ -217,6 +232,21 @@ class Mailbox:
         if self.durable and stored_up_to > self.delivered_up_to:
             self.delivered_up_to = stored_up_to
             turn.advanced(self.id, stored_up_to)
+
+    def _choose(self) -> Entry | None:
+        """The next entry for the first consumer in line whose selector takes one; that consumer comes to the front."""
+        line, ready = self._line, self._ready
+        for _ in range(len(line)):
+            try:
+                return ready.pop(line[0].selector)
+            except IndexError:
+                line.rotate(-1)
+        return None
+
+    def examined(self, selector: Selector, ids: list[int], turn: Turn) -> None:
+        """The selector takes these entries, as was found by reading their frames."""
+        self._ready.examined(selector, ids)
+        self.dispatch(turn)
 
     def _line_up(self, consumer: Consumer) -> None:
         if not consumer.waiting and consumer.has_room:
@@ -250,6 +280,8 @@ class Mailbox:
                 elif self.durable and tag not in consumer.held:
                     lost.append(tag)
         self.consumers.append(consumer)
+        if consumer.selector is not None:
+            self._ready.open_lane(consumer.selector)
         self._line_up(consumer)
         self.dispatch(turn)
         return lost
@@ -277,6 +309,8 @@ class Mailbox:
             if consumer.waiting:
                 consumer.waiting = False
                 self._line.remove(consumer)
+            if consumer.selector is not None:
+                self._ready.close_lane(consumer.selector)
             entries += consumer.held.values()
             consumer.held.clear()
             consumer.held_bytes = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rmimom.core.mailbox import Mailbox
 from rmimom.core.subscription import Subscription
 from rmimom.destination import Destination, Queue, Topic
+from rmimom.selector import Selector
 
 
 class QueuePlace:
@@ -27,10 +28,10 @@ class QueuePlace:
         """All mailboxes of the place."""
         return [self.mailbox]
 
-    def mailboxes_for(self, connection: str, client_id: str) -> list[Mailbox]:
-        """The mailboxes that get what this connection sends."""
+    def audience(self, connection: str, client_id: str) -> list[tuple[Mailbox, Selector | None]]:
+        """The mailboxes that get what this connection sends, each with its selector."""
         del connection, client_id
-        return [self.mailbox]
+        return [(self.mailbox, None)]
 
 
 class TopicPlace:
@@ -62,10 +63,13 @@ class TopicPlace:
         self.dequeued += subscription.mailbox.dequeued
         self.expired += subscription.mailbox.expired
 
-    def mailboxes_for(self, connection: str, client_id: str) -> list[Mailbox]:
-        """The mailboxes that get what this connection sends; no-local ones leave out their own (§8.3.1)."""
+    def audience(self, connection: str, client_id: str) -> list[tuple[Mailbox, Selector | None]]:
+        """The mailboxes that get what this connection sends, each with its selector.
+
+        No-local subscriptions leave out their own (§8.3.1).
+        """
         return [
-            subscription.mailbox
+            (subscription.mailbox, subscription.selector)
             for subscription in self.subscriptions.values()
             if not (subscription.no_local and subscription.is_own(connection, client_id))
         ]

@@ -12,6 +12,7 @@ from rmimom.core.state import State
 from rmimom.core.subscription import Subscription
 from rmimom.destination import KINDS
 from rmimom.records import MessagesDropped, Record
+from rmimom.selector import parse_selector
 from rmimom.snapshot import Snapshot
 
 
@@ -33,7 +34,7 @@ def recover(state: State, snapshot: Snapshot, now: int) -> list[Record]:
             mailbox,
             owner=record.client_id,
             name=record.name,
-            selector=record.selector,
+            selector=parse_selector(record.selector),
             no_local=record.no_local,
             callback=record.callback,
             created=record.created,

@@ -5,13 +5,16 @@ from __future__ import annotations
 from rmimom.commands import Send
 from rmimom.core.entry import Entry
 from rmimom.core.limits import MAX_NUMBER, check_text
+from rmimom.core.mailbox import Mailbox
 from rmimom.core.place import Place, TopicPlace
+from rmimom.core.residence import Residence
 from rmimom.core.state import Client, State
 from rmimom.core.turn import Turn
 from rmimom.destination import Destination
 from rmimom.errors import MessageFormatError, MessageTooLargeError
 from rmimom.frame import PERSISTENT, Head, decode_head
 from rmimom.records import MessagesStored, ProducerAdvanced
+from rmimom.selector import MessageValues, Selector
 
 
 def send(state: State, command: Send, turn: Turn) -> None:
@@ -70,41 +73,98 @@ def put(state: State, client: Client, place: Place, heads: list[Head], frames: l
     state.messages_in += count
     if isinstance(place, TopicPlace):
         place.enqueued += count
-    mailboxes = place.mailboxes_for(client.connection, client.client_id)
-    if not mailboxes:
+    audience = place.audience(client.connection, client.client_id)
+    if not audience:
         return False
+    if any(selector is not None for _, selector in audience):
+        return _put_to_some(state, place, audience, heads, frames, turn)
+    mailboxes = [mailbox for mailbox, _ in audience]
     durable = [mailbox.id for mailbox in mailboxes if mailbox.durable]
-    references = len(mailboxes)
-    residence = state.residence
-    first = state.next_id
-    state.next_id = first + len(frames)
-    now = turn.now
+    stored = MessagesStored(place.id, durable, [], [], [])
     entries: list[Entry] = []
     delayed: list[tuple[Entry, int]] = []
-    kept_ids: list[int] = []
-    kept_heads: list[Head] = []
-    kept_frames: list[bytes] = []
-    for number, (head, frame) in enumerate(zip(heads, frames, strict=True), first):
-        size = len(frame)
-        residence.used += size
-        keep = (head.mode == PERSISTENT and bool(durable)) or residence.exhausted
-        entry = Entry(number, head.priority, head.expiration, size, references, keep, frame)
-        if keep:
-            kept_ids.append(number)
-            kept_heads.append(head)
-            kept_frames.append(frame)
-        if head.delivery_time > now:
+    for head, frame in zip(heads, frames, strict=True):
+        entry = _entry(state, head, frame, len(mailboxes), stored)
+        if head.delivery_time > turn.now:
             delayed.append((entry, head.delivery_time))
         else:
             entries.append(entry)
-    if kept_ids:
-        turn.records.append(MessagesStored(place.id, durable, kept_ids, kept_heads, kept_frames))
+    if stored.ids:
+        turn.records.append(stored)
     for mailbox in mailboxes:
-        for entry, delivery_time in delayed:
-            mailbox.put_delayed(entry, delivery_time)
-        if entries:
-            mailbox.put(entries, turn)
+        _deliver(mailbox, entries, delayed, turn)
+    _shrink(state.residence, entries, delayed)
+    return bool(stored.ids)
+
+
+def _put_to_some(
+    state: State,
+    place: Place,
+    audience: list[tuple[Mailbox, Selector | None]],
+    heads: list[Head],
+    frames: list[bytes],
+    turn: Turn,
+) -> bool:
+    """The same, where selectors choose; every distinct selector is asked once for each message (§3.8)."""
+    records: dict[tuple[int, ...], MessagesStored] = {}
+    shares: dict[int, tuple[list[Entry], list[tuple[Entry, int]]]] = {}
+    everything: list[Entry] = []
+    for head, frame in zip(heads, frames, strict=True):
+        values = MessageValues(frame)
+        chosen = [mailbox for mailbox, selector in audience if values.match(selector)]
+        if not chosen:
+            continue
+        durable = tuple(mailbox.id for mailbox in chosen if mailbox.durable)
+        stored = records.get(durable)
+        if stored is None:
+            stored = records[durable] = MessagesStored(place.id, list(durable), [], [], [])
+        entry = _entry(state, head, frame, len(chosen), stored)
+        everything.append(entry)
+        for mailbox in chosen:
+            entries, delayed = shares.setdefault(mailbox.id, ([], []))
+            if head.delivery_time > turn.now:
+                delayed.append((entry, head.delivery_time))
+            else:
+                entries.append(entry)
+    stored_any = [stored for stored in records.values() if stored.ids]
+    turn.records.extend(stored_any)
+    for mailbox, selector in audience:
+        if mailbox.id in shares:
+            entries, delayed = shares[mailbox.id]
+            _deliver(mailbox, entries, delayed, turn, selector)
+    _shrink(state.residence, everything, [])
+    return bool(stored_any)
+
+
+def _entry(state: State, head: Head, frame: bytes, references: int, stored: MessagesStored) -> Entry:
+    """Make an entry with the next id; what must be in the store is added to the record."""
+    size = len(frame)
+    residence = state.residence
+    residence.used += size
+    number = state.next_id
+    state.next_id = number + 1
+    keep = (head.mode == PERSISTENT and bool(stored.mailboxes)) or residence.exhausted
+    if keep:
+        stored.ids.append(number)
+        stored.heads.append(head)
+        stored.frames.append(frame)
+    return Entry(number, head.priority, head.expiration, size, references, keep, frame)
+
+
+def _deliver(
+    mailbox: Mailbox,
+    entries: list[Entry],
+    delayed: list[tuple[Entry, int]],
+    turn: Turn,
+    group: Selector | None = None,
+) -> None:
+    for entry, delivery_time in delayed:
+        mailbox.put_delayed(entry, delivery_time)
+    if entries:
+        mailbox.put(entries, turn, group)
+
+
+def _shrink(residence: Residence, entries: list[Entry], delayed: list[tuple[Entry, int]]) -> None:
     if residence.exhausted:
         residence.shrink(entries)
         residence.shrink(entry for entry, _ in delayed)
-    return bool(kept_ids)

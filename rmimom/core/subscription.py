@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from rmimom.core.mailbox import Mailbox
+from rmimom.selector import Selector
 
 
 class Subscription:
     """A subscription of a topic (§8.3): unshared, so it has at most one active consumer.
 
+    `selector` chooses what of the topic enters it; None takes everything.
     A durable one is identified by its owner (the client id, or the user where none was given) and its name, and
     outlives its consumer; `callback` is the URI of a bare IClientRMI object, or empty.  One without a name lives as
     long as its consumer.
@@ -23,7 +25,7 @@ class Subscription:
         *,
         owner: str = "",
         name: str = "",
-        selector: str = "",
+        selector: Selector | None = None,
         no_local: bool = False,
         callback: str = "",
         created: int = 0,

@@ -6,9 +6,15 @@ of it.  Removals and returns are gathered for each mailbox, so that a thousand a
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 from rmimom.effects import Deliver, Effect, Outcome, Reply
 from rmimom.frame import Delivered
 from rmimom.records import MailboxAdvanced, MessagesDropped, MessagesRemoved, MessagesReturned, Record
+from rmimom.selector import Selector
+
+Key: TypeAlias = int | tuple[int, int | Selector]
+"""What may share a delivery within a turn: a message, a message of a selector's group, or a message of a consumer."""
 
 
 class Turn:
@@ -24,7 +30,7 @@ class Turn:
         self._removed: dict[int, list[int]] = {}
         self._returned: dict[int, list[int]] = {}
         self._advanced: dict[int, int] = {}
-        self._deliveries: dict[str, dict[int | tuple[int, int], Delivered]] = {}
+        self._deliveries: dict[str, dict[Key, Delivered]] = {}
 
     def removed(self, mailbox: int, ids: list[int]) -> None:
         """These messages leave the mailbox for good."""
@@ -42,7 +48,7 @@ class Turn:
         """The mailbox handed out messages up to this id."""
         self._advanced[mailbox] = delivered_up_to
 
-    def deliveries_to(self, connection: str) -> dict[int | tuple[int, int], Delivered]:
+    def deliveries_to(self, connection: str) -> dict[Key, Delivered]:
         """What goes to this connection, in order: by tag if its consumers share it, by tag and consumer if not."""
         found = self._deliveries.get(connection)
         if found is None:

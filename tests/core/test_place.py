@@ -18,7 +18,8 @@ def mailbox(number: int) -> Mailbox:
 
 def test_queue_has_one_mailbox_for_everybody() -> None:
     place = QueuePlace(1, Queue("q"), 0, mailbox(1))
-    assert place.mailboxes() == place.mailboxes_for("c", "laptop") == [place.mailbox]
+    assert place.mailboxes() == [place.mailbox]
+    assert place.audience("c", "laptop") == [(place.mailbox, None)]
     assert not place.has_consumers
     place.mailbox.open(Consumer("c", 1, 1, 1), (), (), Turn(0))
     assert place.has_consumers
@@ -29,8 +30,8 @@ def test_topic_has_one_for_each_subscription_and_leaves_out_no_local_ones() -> N
     usual, no_local = Subscription(2, 1, mailbox(2)), Subscription(3, 1, mailbox(3), no_local=True)
     usual.connection = no_local.connection = "c"
     place.subscriptions = {2: usual, 3: no_local}
-    assert place.mailboxes_for("c", "") == [usual.mailbox]
-    assert place.mailboxes_for("d", "") == place.mailboxes() == [usual.mailbox, no_local.mailbox]
+    assert [mailbox for mailbox, _ in place.audience("c", "")] == [usual.mailbox]
+    assert [mailbox for mailbox, _ in place.audience("d", "")] == [usual.mailbox, no_local.mailbox]
     assert not place.has_consumers
     no_local.mailbox.open(Consumer("c", 1, 1, 1), (), (), Turn(0))
     assert place.has_consumers

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from support.invariants import check_broker, check_store
 
-from rmimom.commands import Command
+from rmimom.commands import Command, Examined
 from rmimom.core.broker import Broker
+from rmimom.core.examining import examine
 from rmimom.core.state import Rules
-from rmimom.effects import Deliver, Effect, Outcome
+from rmimom.effects import Deliver, Effect, Examine, Outcome
 from rmimom.frame import Delivered
 from rmimom.records import Batch, Record
 from rmimom.store.memory import MemoryStore
@@ -46,6 +47,10 @@ class BrokerOnStore:
             self.store.append(Batch(0, self._position.sequence, next_id, records))
         check_broker(self.broker)
         check_store(self.broker, self.store)
+
+    def examine(self, effect: Examine) -> list[Examined]:
+        """Hold messages in the store against selectors, as the engine does."""
+        return examine(effect, self.store.frames(effect.ids))
 
     def restart(self) -> list[Record]:
         """Lose the memory and begin again from the store; the records that tidy it."""

@@ -42,7 +42,7 @@ from rmimom.commands import (
 )
 from rmimom.core.state import Rules
 from rmimom.destination import KINDS, Destination
-from rmimom.effects import Deliver, DestinationAdded, DestinationRemoved, Effect, Outcome, Refused
+from rmimom.effects import Deliver, DestinationAdded, DestinationRemoved, Effect, Examine, Outcome, Refused
 from rmimom.records import (
     CallbackChanged,
     DestinationCreated,
@@ -131,6 +131,10 @@ class Conversation:
                 lines.append(f"deliver {effect.connection}: " + "; ".join(told))
             elif isinstance(effect, DestinationAdded):
                 lines.append(f"added {effect.destination}")
+            elif isinstance(effect, Examine):
+                lines.append(f"examine {effect.mailbox}: {_list(effect.ids)} for {'; '.join(effect.selectors)}")
+                for examined in self.room.examine(effect):
+                    lines += self._tell(self.room.handle(examined))
             else:
                 assert isinstance(effect, DestinationRemoved)
                 lines.append(f"gone {effect.destination}")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from rmimom.core.broker import Broker
+from rmimom.core.consumer import Consumer
 from rmimom.core.entry import Entry
 from rmimom.core.mailbox import Mailbox
 from rmimom.core.state import State
+from rmimom.selector import MessageValues
 from rmimom.store.memory import MemoryStore
 
 
@@ -46,7 +48,9 @@ def _check_mailbox(mailbox: Mailbox) -> None:
     assert len(ghosts) == mailbox._ghosts
     assert {entry.id for entry in ready if entry.expiration} - {ghost.id for ghost in ghosts} == set(mailbox._expiring)
     if not mailbox._doubtful:
-        assert not (ready and mailbox._line), f"mailbox {mailbox.id} has messages and a consumer with room"
+        for consumer in mailbox._line:
+            taken = [entry for entry in ready if _takes(consumer, entry)]
+            assert not taken, f"mailbox {mailbox.id} has messages and a consumer with room"
     assert set(mailbox._counts) <= set(ids), f"mailbox {mailbox.id} counts returns of messages that are gone"
     if mailbox._expiring or mailbox._delayed or mailbox._doubtful:
         assert mailbox._alarm, f"mailbox {mailbox.id} waits for a time but nobody will wake it"
@@ -100,3 +104,9 @@ def check_store(broker: Broker, store: MemoryStore) -> None:
                 entry.id for consumer in mailbox.consumers for entry in consumer.held.values() if entry.stored
             ]
             assert max(handed_out, default=0) <= mailbox.delivered_up_to
+
+
+def _takes(consumer: Consumer, entry: Entry) -> bool:
+    if consumer.selector is None:
+        return True
+    return entry.frame is not None and MessageValues(entry.frame).match(consumer.selector)
