@@ -104,8 +104,11 @@ class RmiConnection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         endpoint = transport.get_extra_info("socket")
         if endpoint is not None:
-            for level, option, value in _KEEP_ALIVE:
-                endpoint.setsockopt(level, option, value)
+            try:
+                for level, option, value in _KEEP_ALIVE:
+                    endpoint.setsockopt(level, option, value)
+            except OSError:
+                pass  # it is gone already, as some systems say here; connection_lost follows
         address = transport.get_extra_info("peername") or ("", 0)
         self.peer = Peer(self, (str(address[0]), int(address[1])))
         self._refusal = self._listener.connection_made(self)
