@@ -33,6 +33,10 @@ Source: TypeAlias = msgspec.Raw | bytes | wire.Frame
 """What a received message is read from."""
 
 
+# Names of this module, because each message received is asked for them.
+_Frame: Final = wire.Frame
+_decode_frame: Final = wire.decode_frame
+
 UNREAD: Final = object()
 """The body of a received message that nobody looked at yet."""
 
@@ -154,7 +158,9 @@ class Message:
         """What the message holds, see the class."""
         body = self._body
         if body is UNREAD:
-            source = self._frame()
+            source = self._source
+            if type(source) is not _Frame:
+                source = self._frame()
             body = self._body = decode_body(source.kind, source.body)
         return body
 
@@ -188,12 +194,10 @@ class Message:
 
     def _frame(self) -> wire.Frame:
         source = self._source
-        if type(source) is wire.Frame:
-            return source
-        assert isinstance(source, msgspec.Raw | bytes)
-        found = wire.decode_frame(source)
-        self._source = found  # the batch that the frame came in can be forgotten now
-        return found
+        if type(source) is not _Frame:
+            # The batch that the frame came in can be forgotten now.
+            source = self._source = _decode_frame(source)  # type: ignore[arg-type]  # bytes, since no Frame
+        return source  # type: ignore[return-value]  # mypy does not follow `type(source) is`
 
     def _read_headers(self) -> None:
         source = self._frame()

@@ -36,7 +36,7 @@ from rmimom.client.manager import ClientConnectionManager, Welcome, delays
 from rmimom.client.mode import AUTO_ACKNOWLEDGE, AcknowledgeMode
 from rmimom.client.pull import Puller
 from rmimom.client.session import Session
-from rmimom.client.transport import Channel, local_address
+from rmimom.client.transport import Channel, is_answer, local_address
 from rmimom.errors import (
     ConnectionFailedError,
     IllegalStateError,
@@ -232,33 +232,45 @@ class Connection:
                     self._start_delivery()
                     self._exchange.call("subscribe", number, str(consumer.destination), consumer._options, then=opened)
                     return
-                except ConnectionFailedError:
-                    if self._exchange.channel is not None:
-                        raise  # the server's own answer
+                except ConnectionFailedError as error:
+                    if is_answer(error):
+                        raise
                     self._exchange.wait_for_server(deadline - time.monotonic())
         except BaseException:
-            self._drop_consumer(number)
+            self._withdraw(number)
+            self._forget_acks(number)
             raise
 
     def _close_consumer(self, consumer: Consumer) -> None:
         exchange = self._exchange
-        acks = consumer._intake.acks
+        number = consumer._number
         try:
-            if exchange.problem is None and self._lost is None and consumer._intake.error is None:
+            # First the acknowledgements, while the consumer would still be opened again after a loss.
+            if self._is_up(consumer):
                 with exchange.lock:
-                    ticket = acks.ticket() if acks.pending else None
+                    ticket = consumer._intake.acks.ticket() if consumer._intake.acks.pending else None
                 if ticket is not None:
                     exchange.wait_for(ticket, CLOSE_TIMEOUT)
-                exchange.call("close_consumer", consumer._number, timeout=CLOSE_TIMEOUT)
+            self._withdraw(number)
+            if self._is_up(consumer):
+                exchange.call("close_consumer", number, timeout=CLOSE_TIMEOUT, patient=False)
         except JMSError as error:
             log.info("closing %r: %s", consumer, error)
         finally:
-            self._drop_consumer(consumer._number)
+            self._withdraw(number)
+            self._forget_acks(number)
 
-    def _drop_consumer(self, number: int) -> None:
-        with self._inbox_lock, self._exchange.lock:
+    def _is_up(self, consumer: Consumer) -> bool:
+        return self._exchange.problem is None and self._lost is None and consumer._intake.error is None
+
+    def _withdraw(self, number: int) -> None:
+        """Take nothing more for this consumer, and do not open it again after a loss."""
+        with self._inbox_lock:
             self._consumers.pop(number, None)
             self._inbox.intakes.pop(number, None)
+
+    def _forget_acks(self, number: int) -> None:
+        with self._exchange.lock:
             self._outbox.forget(number)
 
     def _forget_session(self, session: Session) -> None:
@@ -294,7 +306,7 @@ class Connection:
                 self._ask_for_callbacks()
                 return "callback"
             except JMSError as error:
-                if way == "callback" or self._exchange.channel is None:
+                if way == "callback" or not is_answer(error):
                     raise
                 log.info("the server cannot call this process, so it asks the server for messages: %s", error)
         channel = self._exchange.channel
@@ -417,6 +429,10 @@ class Connection:
         self._exchange.connect(channel)
         try:
             self._exchange.push()
+            # Those closed while the server was lost told nobody: they looked at `_lost` after they had withdrawn.
+            for consumer in consumers:
+                if consumer._number not in self._consumers:
+                    self._exchange.call("close_consumer", consumer._number, patient=False)
             with self._delivery_lock:
                 if self._delivery:
                     self._delivery = self._deliver_by(self._wanted_delivery)

@@ -283,12 +283,18 @@ class Exchange:
 
     def _finish(self, channel: Channel) -> None:
         try:
-            response = decode_response(channel.receive_exchange())
+            answer = channel.receive_exchange()
         except JMSError as error:
             if channel.closed:
                 raise
             # The exchange as a whole was refused: that is the answer to each part of it.
             response = self._refusal(error)
+        else:
+            try:
+                response = decode_response(answer)
+            except JMSError as error:
+                channel.close()
+                raise ConnectionFailedError(error.text) from error
         with self.lock:
             if self.channel is not channel:
                 return

@@ -121,17 +121,17 @@ class Inbox:
         if batch.sequence <= self.sequence:
             return []
         self.sequence = batch.sequence
-        intakes = self.intakes
         touched: dict[int, Intake] = {}
         new = Message.__new__
         for delivered in batch.delivered:
-            for number, count in zip(delivered.consumers, delivered.counts, strict=True):
+            counts = delivered.counts
+            for index, number in enumerate(delivered.consumers):
                 intake = touched.get(number)
                 if intake is None:
-                    intake = intakes.get(number)
-                    if intake is None:
+                    found = self.intakes.get(number)
+                    if found is None:
                         continue
-                    touched[number] = intake
+                    touched[number] = intake = found
                 # Message.from_frame, written out: this is done for every message received.
                 message = new(Message)
                 message._source = delivered.frame
@@ -139,13 +139,13 @@ class Inbox:
                 message._acknowledger = intake._acknowledger
                 message._body = UNREAD
                 message._properties = None
-                message.delivery_count = count
+                message.delivery_count = counts[index]
                 intake.waiting.append(message)
         for end in batch.closed:
-            intake = intakes.get(end.consumer)
-            if intake is not None:
-                intake.error = from_dict(end.error)
-                touched[end.consumer] = intake
+            closed = self.intakes.get(end.consumer)
+            if closed is not None:
+                closed.error = from_dict(end.error)
+                touched[end.consumer] = closed
         return list(touched.values())
 
     def restart(self) -> None:

@@ -270,7 +270,7 @@ class Producer:
     ) -> Ticket:
         """Make a frame and put it into the outbox."""
         exchange = self._exchange
-        if self._closed or exchange.problem is not None:
+        if self._closed:
             self._refuse()
         message: Message | None = None
         if type(body) is str:
@@ -331,6 +331,8 @@ class Producer:
         lock = exchange.lock
         lock.acquire()  # a `with` statement takes twice as long, and this is done for every message
         try:
+            if exchange.problem is not None:
+                raise exchange.problem
             ticket = stream.add(frame, size)
         finally:
             lock.release()
@@ -353,10 +355,7 @@ class Producer:
 
     def _refuse(self) -> None:
         self._session._check_open()
-        if self._closed:
-            raise IllegalStateError(f"this {type(self).__name__} is closed; create another one from the session")
-        if self._exchange.problem is not None:
-            raise self._exchange.problem
+        raise IllegalStateError(f"this {type(self).__name__} is closed; create another one from the session")
 
     def _refuse_size(self, size: int) -> None:
         limit = self._connection._largest_message

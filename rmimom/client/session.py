@@ -12,7 +12,7 @@ from rmimom.client.mode import AcknowledgeMode
 from rmimom.client.outbox import Ticket
 from rmimom.client.producer import Producer, Publisher, Sender
 from rmimom.destination import Destination, Queue, Topic
-from rmimom.errors import IllegalStateError, InvalidDestinationError
+from rmimom.errors import IllegalStateError, InvalidDestinationError, JMSError
 from rmimom.message import Message
 
 if TYPE_CHECKING:
@@ -274,8 +274,12 @@ class Session:
                     intake.recover([tag])
                     return LISTENER_PAUSE * float(2 ** (message.delivery_count - 1))
                 back = intake.hand_back([tag])
-            if back:
-                self._connection._exchange.call("release", intake.number, back)
+            try:
+                if back:
+                    self._connection._exchange.call("release", intake.number, back)
+            except JMSError as refusal:
+                # Lost meanwhile: the server gets to hear that we do not hold the message when we come back.
+                log.info("giving message %s back: %s", message.message_id, refusal)
             return 0.0
         if self._automatic:
             with self._lock:

@@ -29,6 +29,8 @@ CALL_TIMEOUT: Final = 30.0
 """Seconds that any single call may take; a server that is silent for longer is taken for lost.
 
 Long enough for a disk that stalls, short enough that a stopped machine is noticed before people are."""
+SLOWEST_RATE: Final = 1_000_000
+"""Bytes a second: what a large batch may take beside `CALL_TIMEOUT`."""
 CONNECT_TIMEOUT: Final = 5.0
 """Seconds to wait for a TCP connection and Pyro5's handshake."""
 
@@ -109,13 +111,13 @@ class Channel:
     def _send(self, request: Request) -> None:
         proxy = self._proxy
         connection = self._connection()
-        self._set_limit(CALL_TIMEOUT)
         proxy._pyroSeq = (proxy._pyroSeq + 1) & 0xFFFF
         # One buffer for the whole message, used again each time: making it from parts, as Pyro5's SendingMessage does,
         # copies a megabyte three times into fresh memory, and takes longer than all the rest of sending.
         buffer = self._buffer
         _encode_into(request, buffer, _BATCH_AT)
         batch_size = len(buffer) - _BATCH_AT
+        self._set_limit(CALL_TIMEOUT + batch_size // SLOWEST_RATE)
         buffer += self._call
         HEADER.pack_into(
             buffer,
@@ -221,6 +223,11 @@ def _read_some(sock: socket.socket, deadline: float) -> bytes:
     if time.monotonic() > deadline:
         raise pyro_errors.TimeoutError("the answer came too slowly")
     return data
+
+
+def is_answer(error: JMSError) -> bool:
+    """Whether the error came from the other side, as the outcome of a call that arrived."""
+    return hasattr(error, TRACEBACK)
 
 
 def call_once(uri: str, method: str, *arguments: object, time_limit: float = CONNECT_TIMEOUT) -> Any:
