@@ -154,7 +154,7 @@ class Message:
         return message
 
     @property
-    def body(self) -> object:
+    def body(self) -> Any:
         """What the message holds, see the class."""
         body = self._body
         if body is UNREAD:
@@ -165,7 +165,7 @@ class Message:
         return body
 
     @body.setter
-    def body(self, body: object) -> None:
+    def body(self, body: Any) -> None:
         self._body = body
 
     @property
@@ -197,7 +197,7 @@ class Message:
         if type(source) is not _Frame:
             # The batch that the frame came in can be forgotten now.
             source = self._source = _decode_frame(source)  # type: ignore[arg-type]  # bytes, since no Frame
-        return source  # type: ignore[return-value]  # mypy does not follow `type(source) is`
+        return source
 
     def _read_headers(self) -> None:
         source = self._frame()
