@@ -76,12 +76,7 @@ class _Fault(Exception):  # noqa: N818 - never leaves this module
 
 def parse(text: str) -> tree.Condition:
     """The tree of a selector that is not blank; raises InvalidSelectorError naming the column and what was expected."""
-    if len(text) > MAX_LENGTH:
-        raise InvalidSelectorError(
-            f"the selector has {len(text)} characters; at most {MAX_LENGTH} are allowed",
-            length=len(text),
-            limit=MAX_LENGTH,
-        )
+    check_length(text)
     from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 
     try:
@@ -100,7 +95,19 @@ def parse(text: str) -> tree.Condition:
     return cast(tree.Condition, made.node)
 
 
-_WORD_OR_BRACKET: Final = re.compile(r"'[^']*'|(?P<bracket>[()])|[\w$.]+|[<>=]+|[^\s,]")
+def check_length(text: str) -> None:
+    """Raise InvalidSelectorError if the text is too long for a selector."""
+    if len(text) > MAX_LENGTH:
+        raise InvalidSelectorError(
+            f"the selector has {len(text)} characters; at most {MAX_LENGTH} are allowed",
+            length=len(text),
+            limit=MAX_LENGTH,
+        )
+
+
+_WORD_OR_BRACKET: Final = re.compile(
+    r"'[^']*'|(?P<bracket>[()])|\.?[0-9][\w.]*(?:(?<=[eE])[+-][0-9]+)?|[\w$.]+|[<>=]+|[^\s,]"
+)
 
 
 def _check_size(text: str) -> None:

@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 
 from rmimom.selector import tree
 from rmimom.selector.compiler import compile_tree
-from rmimom.selector.parser import HEADERS, parse
+from rmimom.selector.parser import HEADERS, check_length, parse
 
 _BLANKS: Final = " \t\f\n\r"
 _MAX_REMEMBERED: Final = 256
@@ -27,7 +27,7 @@ class Selector:
     `matches(values)` tells whether the selector is true for a message; `values` maps the names of properties and of the
     six headers in `HEADERS` to their values, and what is missing or None is NULL.  It neither changes anything nor
     raises for values of the types that a message can carry.
-    `text` is the canonical text.  It can be longer than what was written: keep that, if it is to be read again.
+    `text` is the canonical text.  It can be read again, and costs next to nothing while the selector is in use.
     `identifiers` are the names it asks for; `headers_only` says that none of them is a property.
     """
 
@@ -44,8 +44,13 @@ class Selector:
 
     def __new__(cls, text: str) -> Selector:
         """Read a selector; raises InvalidSelectorError naming the column and what was expected there."""
+        found = cls._all.get(text)
+        if found is not None:
+            return found
         root = parse(text)
         canonical = str(root)
+        # It may be longer than the text, by spaces for example; it has to stay readable.
+        check_length(canonical)
         with cls._lock:
             found = cls._all.get(canonical)
             if found is None:

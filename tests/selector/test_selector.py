@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from rmimom.errors import InvalidSelectorError
 from rmimom.selector import Selector, parse_selector
 from rmimom.selector import selector as module
+from rmimom.selector.parser import parse
 from rmimom.values import Byte, Float, Int, Short
 
 NAN, INFINITE = math.nan, math.inf
@@ -450,6 +452,7 @@ def test_a_selector_seen_before_is_not_read_again(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(module, "parse", refuse)
     assert parse_selector("seen_before = 1") is first
+    assert Selector("seen_before = 1") is first
 
 
 def test_a_selector_that_nobody_uses_is_forgotten() -> None:
@@ -493,6 +496,19 @@ def test_nothing_of_the_text_is_in_the_code() -> None:
     assert not [constant for constant in code.co_consts if constant is not None]
     assert selector.matches.__globals__["__builtins__"] == {}
     assert not selector.matches({})
+
+
+def test_the_canonical_text_of_every_selector_can_be_read() -> None:
+    # Spaces make this one longer than a selector may be; then it is refused at once, and not when it is read again.
+    text = "a IN (" + ",".join(f"'{number:04}'" for number in range(4_600)) + ")"
+    assert len(text) < 32_768
+    with pytest.raises(InvalidSelectorError, match=r"has 36\d\d\d characters; at most 32768"):
+        Selector(text)
+    # A number that gets an exponent is still one word.
+    selector = Selector(" OR ".join(f"a = 0.0000{number:04}" for number in range(1_000)))
+    canonical = selector.text
+    assert "e-0" in canonical
+    assert str(parse(canonical)) == canonical
 
 
 def test_hostile_selectors_that_are_in_the_limits_work() -> None:
