@@ -16,10 +16,10 @@ from Pyro5.client import Proxy
 from Pyro5.core import NAMESERVER_NAME, URI
 
 from rmimom.admin_token import Token, read_token
+from rmimom.destination import ADMINISTRATION_NAME
 from rmimom.errors import ConfigurationError, ConnectionFailedError, JMSError, JMSSecurityError
 from rmimom.rmi.exceptions import register_errors
 
-OBJECT: Final = "rmimom.Administration"
 DEFAULT_NAMESERVER: Final = "127.0.0.1:9090"
 DEFAULT_USER: Final = "admin"
 TIME_LIMIT: Final = 15.0
@@ -80,7 +80,7 @@ def find(where: Whereabouts, token: Token | None) -> str:
 
 
 def _uri_of(text: str, option: str) -> str:
-    uri = text if text.upper().startswith("PYRO:") else f"PYRO:{OBJECT}@{text}"
+    uri = text if text.upper().startswith("PYRO:") else f"PYRO:{ADMINISTRATION_NAME}@{text}"
     try:
         read = URI(uri)
     except pyro_errors.PyroError as error:
@@ -91,12 +91,12 @@ def _uri_of(text: str, option: str) -> str:
 
 
 def _look_up(nameserver: str) -> str:
-    uri = _uri_of(nameserver, "--nameserver").replace(OBJECT, NAMESERVER_NAME, 1)
+    uri = _uri_of(nameserver, "--nameserver").replace(ADMINISTRATION_NAME, NAMESERVER_NAME, 1)
     with Proxy(uri) as proxy:
         proxy._pyroTimeout = TIME_LIMIT
         proxy._pyroMaxRetries = 0
         try:
-            return str(proxy.lookup(OBJECT))
+            return str(proxy.lookup(ADMINISTRATION_NAME))
         except pyro_errors.NamingError as error:
             raise ConnectionFailedError(
                 f"no server is registered in the name server at {nameserver}; start one with: rmimom-server --active",

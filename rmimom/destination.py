@@ -19,6 +19,9 @@ MAX_NAME_LENGTH = 255
 # separator, and characters that break URIs and shells.
 _FORBIDDEN = re.compile(r"[\s\x00-\x1f\x7f\ud800-\udfff*>#,?@'\"\\]")
 SYSTEM_PREFIX = "rmimom."
+FACTORY_NAME = "rmimom.ConnectionFactory"
+ADMINISTRATION_NAME = "rmimom.Administration"
+"""The names of the two administered objects that every server has, in the name server and as ids of the objects."""
 
 
 class Destination(msgspec.Struct, frozen=True, order=True, gc=False):

@@ -7,6 +7,7 @@ from typing import Final
 
 from rmimom.client.connection import Connection
 from rmimom.client.manager import ClientConnectionManager, delays
+from rmimom.destination import FACTORY_NAME
 from rmimom.errors import ConfigurationError, ConnectionFailedError
 
 CONNECT_PATIENCE: Final = 10.0
@@ -29,7 +30,7 @@ class ConnectionFactory:
         nameserver: str | None = None,
         *,
         uri: str | None = None,
-        name: str = "rmimom.ConnectionFactory",
+        name: str = FACTORY_NAME,
     ) -> None:
         self._manager = ClientConnectionManager(nameserver, uri, name)
         self._where = uri or f"{name} at name server {self._manager.nameserver}"

@@ -27,14 +27,11 @@ from Pyro5 import errors as pyro_errors
 from Pyro5.client import BatchProxy, Proxy
 from Pyro5.core import NAMESERVER_NAME, URI
 
-from rmimom.destination import Destination
+from rmimom.destination import ADMINISTRATION_NAME, FACTORY_NAME, SYSTEM_PREFIX, Destination
 from rmimom.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
 
-FACTORY: Final = "rmimom.ConnectionFactory"
-ADMINISTRATION: Final = "rmimom.Administration"
-PREFIX: Final = "rmimom."
 OWNER: Final = "server:"
 """What the metadata tag begins with that names the server's id."""
 
@@ -87,7 +84,7 @@ def plan(found: Mapping[str, Registration], wanted: Mapping[str, Registration], 
     did not hear of.  The factory comes last (rule 2).
     """
     register = [name for name, registration in wanted.items() if found.get(name) != registration]
-    register.sort(key=lambda name: name == FACTORY)
+    register.sort(key=lambda name: name == FACTORY_NAME)
     remove = [name for name, registration in found.items() if owner in registration.metadata and name not in wanted]
     return Plan(register, remove)
 
@@ -122,7 +119,7 @@ class Registrar:
         self._settled = False
         self._trouble: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="rmimom-registrar", daemon=True)
-        for name, kind in ((FACTORY, "factory"), (ADMINISTRATION, "administration")):
+        for name, kind in ((FACTORY_NAME, "factory"), (ADMINISTRATION_NAME, "administration")):
             self._wanted[name] = self._registration(name, kind)
 
     def _registration(self, name: str, kind: str) -> Registration:
@@ -238,8 +235,8 @@ class Registrar:
             wanted = dict(self._wanted)
         try:
             with self._open() as proxy:
-                factory = _lookup(proxy, FACTORY)
-                if factory != wanted[FACTORY]:
+                factory = _lookup(proxy, FACTORY_NAME)
+                if factory != wanted[FACTORY_NAME]:
                     if factory is not None:
                         self._check_dead(factory)
                     if not full and self._trouble is None:
@@ -275,7 +272,7 @@ class Registrar:
 
     def _is_our_place(self, uri: str) -> bool:
         """Whether the URI leads to this very server, so that it would be us who answers."""
-        there, here = URI(uri), URI(f"PYRO:{FACTORY}@{self._location}")
+        there, here = URI(uri), URI(f"PYRO:{FACTORY_NAME}@{self._location}")
         return there.port == here.port and bool(_addresses(there.host) & _addresses(here.host))
 
     def _carry_out(self, proxy: Any, todo: Plan, wanted: Mapping[str, Registration]) -> None:
@@ -304,7 +301,7 @@ class Registrar:
         with self._open() as proxy:
             found = _list(proxy)
             mine = [name for name, has in found.items() if self._owner in has.metadata and self._is_here(name, has.uri)]
-            mine.sort(key=lambda name: name != FACTORY)
+            mine.sort(key=lambda name: name != FACTORY_NAME)
             for names in _batches(mine):
                 batch = BatchProxy(proxy)
                 for name in names:
@@ -340,7 +337,7 @@ def _lookup(proxy: Any, name: str) -> Registration | None:
 
 
 def _list(proxy: Any) -> dict[str, Registration]:
-    found = proxy.list(prefix=PREFIX, return_metadata=True)
+    found = proxy.list(prefix=SYSTEM_PREFIX, return_metadata=True)
     return {name: Registration(uri, frozenset(metadata or ())) for name, (uri, metadata) in found.items()}
 
 

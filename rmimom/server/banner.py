@@ -12,6 +12,7 @@ import msgspec
 import rmimom
 from rmimom.access import ADMINISTRATOR
 from rmimom.config import ServerConfig
+from rmimom.destination import FACTORY_NAME
 from rmimom.errors import ConfigurationError
 from rmimom.server.service import Recovered, Server
 
@@ -62,7 +63,7 @@ def _recovered_text(recovered: Recovered) -> str:
 def _nameserver_text(server: Server) -> str:
     registration = server.registration()
     if registration is None:
-        return "none: clients need the URI " + server.uri_for("rmimom.ConnectionFactory")
+        return "none: clients need the URI " + server.uri_for(FACTORY_NAME)
     if registration.trouble:
         return f"{registration.nameserver} does not answer; the server tries again until it does"
     if not registration.complete:

@@ -29,10 +29,11 @@ from rmimom.cluster.role import Epoch, Role
 from rmimom.config import ServerConfig
 from rmimom.core.broker import Broker
 from rmimom.core.state import Rules
+from rmimom.destination import ADMINISTRATION_NAME, FACTORY_NAME
 from rmimom.effects import DestinationAdded, DestinationRemoved
 from rmimom.engine import Engine
 from rmimom.errors import ConfigurationError, JMSSecurityError
-from rmimom.listeners.registrar import ADMINISTRATION, Registrar, RegistrarStatistics
+from rmimom.listeners.registrar import Registrar, RegistrarStatistics
 from rmimom.listeners.rmi.listener import RmiLimits, RmiListener
 from rmimom.listeners.rmi.objects.assembly import RemoteObjects
 from rmimom.listeners.rmi.objects.factory import ServerFacts
@@ -173,7 +174,7 @@ class Server:
         )
         await self._listener.start()
         await asyncio.to_thread(
-            write_token, config.data, Token(self.uri_for(ADMINISTRATION, reachable=True), LOCAL_USER, token)
+            write_token, config.data, Token(self.uri_for(ADMINISTRATION_NAME, reachable=True), LOCAL_USER, token)
         )
         await self._register_names()
         self._calling_back = asyncio.create_task(self._call_back())
@@ -238,7 +239,7 @@ class Server:
         assert self._access is not None
         if not isinstance(handshake, Mapping) or not handshake.keys() & {"user", "password"}:
             return None
-        if peer.object_id != ADMINISTRATION and not self._access.has_messaging_users:
+        if peer.object_id != ADMINISTRATION_NAME and not self._access.has_messaging_users:
             return None
         user, password = handshake.get("user"), handshake.get("password")
         if not isinstance(user, str) or not isinstance(password, str):
@@ -299,7 +300,7 @@ class Server:
     def names(self) -> list[str]:
         """The names of all administered objects of ours, destinations by name."""
         places = [place.registered_name for place in self._engine.broker.state.places]
-        return ["rmimom.ConnectionFactory", ADMINISTRATION, *sorted(places)]
+        return [FACTORY_NAME, ADMINISTRATION_NAME, *sorted(places)]
 
     def registration(self) -> RegistrarStatistics | None:
         """How the registration in the name server is, or None if there is none."""

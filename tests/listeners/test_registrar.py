@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.processes import wait_for
 
+from rmimom.destination import ADMINISTRATION_NAME as ADMINISTRATION
+from rmimom.destination import FACTORY_NAME as FACTORY
 from rmimom.destination import Queue, Topic
 from rmimom.listeners.registrar import (
-    ADMINISTRATION,
-    FACTORY,
     NamesTakenError,
     Registrar,
     Registration,

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from rmimom.clock import Clock
 from rmimom.core.place import QueuePlace
-from rmimom.destination import Destination, Queue
+from rmimom.destination import ADMINISTRATION_NAME, FACTORY_NAME, Destination, Queue
 from rmimom.effects import DestinationAdded, DestinationRemoved
 from rmimom.engine import Engine
 from rmimom.errors import JMSError
@@ -15,9 +15,6 @@ from rmimom.listeners.rmi.objects.administration import Administration, Users
 from rmimom.listeners.rmi.objects.destinations import Admission, BareClients, QueueProxy, TopicProxy
 from rmimom.listeners.rmi.objects.factory import ConnectionFactoryObject, Gate, ServerFacts
 from rmimom.listeners.rmi.registry import ObjectRegistry
-
-FACTORY = "rmimom.ConnectionFactory"
-ADMINISTRATION = "rmimom.Administration"
 
 
 class Access(Gate, Admission, Users, Protocol):
@@ -48,8 +45,8 @@ class RemoteObjects:
         self.factory = ConnectionFactoryObject(
             engine, registry, access, clock, server, uri_for=uri_for, callback_timeout=callback_timeout
         )
-        registry.register(FACTORY, self.factory)
-        registry.register(ADMINISTRATION, Administration(engine, access, facts))
+        registry.register(FACTORY_NAME, self.factory)
+        registry.register(ADMINISTRATION_NAME, Administration(engine, access, facts))
         for destination in engine.broker.state.places:
             self._add(destination)
         engine.dispatch.watch_destinations(self._follow)
