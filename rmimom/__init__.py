@@ -48,11 +48,14 @@ if TYPE_CHECKING:  # for type checkers and editors; at run time __getattr__ belo
         TransactionRolledBackError,
     )
     from rmimom.message import Message
+    from rmimom.values import Byte, Char, Float, Int, Short
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AcknowledgeMode",
+    "Byte",
+    "Char",
     "ClientConnectionManager",
     "ConfigurationError",
     "Connection",
@@ -61,7 +64,9 @@ __all__ = [
     "ConnectionFailedError",
     "Consumer",
     "Destination",
+    "Float",
     "IllegalStateError",
+    "Int",
     "InvalidClientIDError",
     "InvalidDestinationError",
     "InvalidSelectorError",
@@ -82,6 +87,7 @@ __all__ = [
     "ResourceAllocationError",
     "Sender",
     "Session",
+    "Short",
     "StoreDamagedError",
     "StoreError",
     "StoreFullError",
@@ -127,6 +133,7 @@ _HOMES = {
         "TransactionRolledBackError",
     ),
     "rmimom.message": ("Message",),
+    "rmimom.values": ("Byte", "Char", "Float", "Int", "Short"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
