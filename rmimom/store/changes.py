@@ -63,6 +63,9 @@ _PRODUCERS = ManyRows(
     " ON CONFLICT (name) DO UPDATE SET at = excluded.at, sequence = CASE"
     " WHEN excluded.sequence > producer.sequence THEN excluded.sequence ELSE producer.sequence END",
 )
+_WAITING = ManyIds("INSERT INTO delivery (mailbox_id, message_id, count) SELECT ?, id, 0 FROM message WHERE {}", "id")
+# From so many on, a statement of their own that makes the rows out of those of the messages costs less than the rows.
+_WORTH_A_STATEMENT = 8
 _REMOVED = ManyIds("DELETE FROM delivery WHERE mailbox_id = ? AND {}", "message_id")
 _RETURNED = ManyIds("UPDATE delivery SET count = count + 1 WHERE mailbox_id = ? AND {}", "message_id")
 _LIVE = ManyIds("SELECT segment_id, sum(length) FROM message WHERE {} GROUP BY segment_id", "id")
@@ -111,7 +114,7 @@ class Changes:
         # The smallest id among the messages gathered, and the greatest among those removed or dropped; 0 for none.
         self._first_id = self._last_gone = 0
         self._messages: list[Value] = []
-        self._deliveries: list[Value] = []
+        self._waiting: dict[int, list[int]] = {}
         self._removed: dict[int, list[int]] = {}
         self._dropped: list[int] = []
         self._advanced: dict[int, int] = {}
@@ -129,9 +132,9 @@ class Changes:
         if self._messages:
             self.added += write_segments(cursor, self._packer)
             _MESSAGES.insert(cursor, self._messages)
-            _DELIVERIES.insert(cursor, self._deliveries)
+            self._write_deliveries()
             self.messages += len(self._messages) // _MESSAGES.width
-            self._messages, self._deliveries = [], []
+            self._messages = []
         for mailbox, ids in self._removed.items():
             _REMOVED.execute(cursor, ids, mailbox)
         self._removed = {}
@@ -146,6 +149,17 @@ class Changes:
             _PRODUCERS.insert(cursor, [value for name, row in self._producers.items() for value in (name, *row)])
             self._producers = {}
         self._first_id = self._last_gone = 0
+
+    def _write_deliveries(self) -> None:
+        rows: list[Value] = []
+        for mailbox, ids in self._waiting.items():
+            if len(ids) < _WORTH_A_STATEMENT:
+                for number in ids:
+                    rows += (mailbox, number, 0)
+            else:
+                _WAITING.execute(self._cursor, ids, mailbox)
+        _DELIVERIES.insert(self._cursor, rows)
+        self._waiting = {}
 
     def _drop(self, live: Sequence[tuple[int, int]]) -> None:
         for segment, size in live:
@@ -189,10 +203,12 @@ class Changes:
                     head.body_length,
                 )
                 position += length  # noqa: PLW2901 - the next one lies behind it
-        deliveries = self._deliveries
         for mailbox in record.mailboxes:
-            for number in ids:
-                deliveries += (mailbox, number, 0)
+            gathered = self._waiting.get(mailbox)
+            if gathered is None:
+                self._waiting[mailbox] = list(ids)
+            else:
+                gathered += ids
 
     def _remove(self, record: MessagesRemoved) -> None:
         ids = record.ids

@@ -55,7 +55,9 @@ class ManyIds:
 
     def execute(self, cursor: sqlite3.Cursor, ids: Sequence[int], *parameters: Value) -> sqlite3.Cursor:
         """Run the statement for these ids, of which there must be one at least."""
-        first, last = (min(ids), max(ids)) if len(ids) > 1 else (ids[0], ids[0])
-        if last - first + 1 == len(ids) == len(set(ids)):
-            return cursor.execute(self._range, (*parameters, first, last))
+        first = ids[0]
+        count = len(ids)
+        # Ids mostly come in order and without a gap; comparing with a range finds that out faster than sorting.
+        if count == 1 or (ids[-1] - first == count - 1 and list(ids) == list(range(first, first + count))):
+            return cursor.execute(self._range, (*parameters, first, first + count - 1))
         return cursor.execute(self._list, (*parameters, _encode(list(ids)).decode("ascii")))

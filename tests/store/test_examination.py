@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 import sqlite3
+from contextlib import closing
 
 import pytest
 from support.batches import Script, make_frame, queue, stored
@@ -71,7 +72,7 @@ def assert_refused(directory, text, kind=StoreDamagedError):
 def test_files_in_order_are_opened(settled):
     store = SqliteStore(settled)
     store.open()
-    assert store.frames(FRAMES) == FRAMES
+    assert store.frames(list(FRAMES)) == FRAMES
     store.close()
 
 
@@ -220,8 +221,8 @@ def test_a_damaged_page_after_a_crash_is_found_on_opening(settled):
     start = (root - 1) * schema.PAGE_SIZE
     content[start : start + 100] = bytes(100)
     database.write_bytes(content)
-    with pytest.raises(StoreDamagedError) as caught:
-        examination._check_pages(sqlite3.connect(database), database)
+    with closing(sqlite3.connect(database)) as reader, pytest.raises(StoreDamagedError) as caught:
+        examination._check_pages(reader, database)
     assert "rmimom.db" in str(caught.value)
 
 

@@ -36,7 +36,7 @@ def test_reading_on_reads_no_segment_twice(store, monkeypatch):
 
 def test_a_segment_too_large_to_be_kept_is_still_read(store, monkeypatch):
     monkeypatch.setattr(segment_reader, "KEPT_BYTES", 10)
-    assert store.frames(FRAMES) == FRAMES
+    assert store.frames(list(FRAMES)) == FRAMES
     assert store._reader._bytes == len(store._reader._kept) == 0
 
 

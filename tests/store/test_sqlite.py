@@ -234,7 +234,7 @@ def test_a_full_disk_puts_upkeep_off(directory, monkeypatch):
     assert contents(store) == before
     assert store.maintain()
     assert contents(store) == before
-    assert store.frames(frames) == {number: frame for number, frame in frames.items() if number % 20 == 0}
+    assert store.frames(list(frames)) == {number: frame for number, frame in frames.items() if number % 20 == 0}
     store.close()
 
 
@@ -265,7 +265,7 @@ SMALL_DISK = textwrap.dedent(
     assert 2 < sequence < 100, sequence
     for _ in range(3):
         assert contents(store) == before
-        assert store.frames(kept) == kept
+        assert store.frames(list(kept)) == kept
         try:
             store.append(batch)
         except StoreFullError:
@@ -276,10 +276,10 @@ SMALL_DISK = textwrap.dedent(
     ballast.unlink()
     store.append(batch)
     kept |= frames
-    assert store.frames(kept) == kept
+    assert store.frames(list(kept)) == kept
     store.close()
     store.open()
-    assert store.frames(kept) == kept
+    assert store.frames(list(kept)) == kept
     store.close()
     """
 )
