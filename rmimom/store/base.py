@@ -19,7 +19,7 @@ from rmimom.snapshot import Snapshot
 
 
 class StoreStatistics(msgspec.Struct, frozen=True):
-    """A reading of a store's counters since it was opened; sizes in bytes."""
+    """A reading of a store: batches, records and frames loaded since it was opened, messages and bytes stored now."""
 
     batches: int
     records: int
@@ -59,9 +59,10 @@ class Store(Protocol):
         ...
 
     def maintain(self) -> bool:
-        """Do a bounded piece of upkeep (compaction, checkpoint), at most some tens of milliseconds; True if more waits.
+        """Do a bounded piece of upkeep (compaction, checkpoint), at most some tens of milliseconds; True if more may wait.
 
-        Called when the engine is idle.  Changes nothing that `load` and `frames` would tell.
+        Called when the engine is idle.  Changes nothing that `load` and `frames` would tell.  Raises StoreFullError
+        when there is no room for it (nothing has changed, and it may be tried again later), else as `append` does.
         """
         ...
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import msgspec
 
-from rmimom.errors import IllegalStateError, StoreFullError
+from rmimom.errors import IllegalStateError
 from rmimom.records import Batch
 from rmimom.snapshot import Position
 from rmimom.store import compaction, schema
@@ -138,15 +138,9 @@ class SqliteStore:
         return found
 
     def maintain(self) -> bool:
-        """Do one piece of upkeep; True if one was done, so that more may wait.
-
-        A full disk is no error here: the piece is left for later.
-        """
+        """Do one piece of upkeep; True if one was done.  See `rmimom.store.base.Store.maintain`."""
         self._opened()
-        try:
-            return self._sweep() or self._compact() or self._vacuum() or self._checkpoint()
-        except StoreFullError:
-            return False
+        return self._sweep() or self._compact() or self._vacuum() or self._checkpoint()
 
     def statistics(self) -> StoreStatistics:
         """The counters; may be called from any thread at any time."""
