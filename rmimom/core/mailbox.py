@@ -114,7 +114,7 @@ class Mailbox:
 
     # Entries come in.
 
-    def put(self, entries: Sequence[Entry], turn: Turn, group: Selector | None = None) -> None:
+    def put(self, entries: Sequence[Entry], turn: Turn, group: Selector | None = None, *, sharing: bool = True) -> None:
         """Add new entries and deliver what can be delivered; mailboxes of one `group` are given the same entries."""
         self.enqueued += len(entries)
         append = self._ready.append
@@ -122,7 +122,31 @@ class Mailbox:
             if entry.expiration:
                 self._watch_expiration(entry)
             append(entry)
-        self.dispatch(turn, new=True, group=group)
+        self.dispatch(turn, new=sharing, group=group)
+
+    def eager_consumer(self, count: int, size: int) -> Consumer | None:
+        """The only consumer, if nothing waits before it and it has room for so many more messages and bytes."""
+        consumers = self.consumers
+        if len(consumers) != 1 or self._ready or self._doubtful or self._ready.selective:
+            return None
+        consumer = consumers[0]
+        if len(consumer.held) + count > consumer.prefetch or consumer.held_bytes + size > consumer.prefetch_bytes:
+            return None
+        return consumer
+
+    def hand_over(self, consumer: Consumer, entries: dict[int, Entry], size: int, turn: Turn) -> None:
+        """Let the eager consumer hold new entries, all at once; the caller tells it."""
+        self.enqueued += len(entries)
+        consumer.held.update(entries)
+        consumer.held_bytes += size
+        if consumer.waiting and not consumer.has_room:
+            consumer.waiting = False
+            self._line.remove(consumer)
+        if self.durable:
+            stored_up_to = max((number for number, entry in entries.items() if entry.stored), default=0)
+            if stored_up_to > self.delivered_up_to:
+                self.delivered_up_to = stored_up_to
+                turn.advanced(self.id, stored_up_to)
 
     def put_delayed(self, entry: Entry, delivery_time: int) -> None:
         """Add a new entry that may not be delivered before `delivery_time` (§7.9)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rmimom.commands import Send
 from rmimom.core.entry import Entry
+from rmimom.core.fanning import fan_out
 from rmimom.core.limits import MAX_NUMBER, check_text
 from rmimom.core.mailbox import Mailbox
 from rmimom.core.place import Place, TopicPlace
@@ -92,7 +93,10 @@ def put(state: State, client: Client, place: Place, heads: list[Head], frames: l
     if stored.ids:
         turn.records.append(stored)
     for mailbox in mailboxes:
-        _deliver(mailbox, entries, delayed, turn)
+        for entry, delivery_time in delayed:
+            mailbox.put_delayed(entry, delivery_time)
+    if entries:
+        fan_out(mailboxes, entries, state.residence, turn)
     _shrink(state.residence, entries, delayed)
     return bool(stored.ids)
 
@@ -131,7 +135,10 @@ def _put_to_some(
     for mailbox, selector in audience:
         if mailbox.id in shares:
             entries, delayed = shares[mailbox.id]
-            _deliver(mailbox, entries, delayed, turn, selector)
+            for entry, delivery_time in delayed:
+                mailbox.put_delayed(entry, delivery_time)
+            if entries:
+                mailbox.put(entries, turn, selector)
     _shrink(state.residence, everything, [])
     return bool(stored_any)
 
@@ -149,19 +156,6 @@ def _entry(state: State, head: Head, frame: bytes, references: int, stored: Mess
         stored.heads.append(head)
         stored.frames.append(frame)
     return Entry(number, head.priority, head.expiration, size, references, keep, frame)
-
-
-def _deliver(
-    mailbox: Mailbox,
-    entries: list[Entry],
-    delayed: list[tuple[Entry, int]],
-    turn: Turn,
-    group: Selector | None = None,
-) -> None:
-    for entry, delivery_time in delayed:
-        mailbox.put_delayed(entry, delivery_time)
-    if entries:
-        mailbox.put(entries, turn, group)
 
 
 def _shrink(residence: Residence, entries: list[Entry], delayed: list[tuple[Entry, int]]) -> None:
