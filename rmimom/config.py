@@ -12,6 +12,7 @@ strange one among them is only remarked on, and an empty one counts as unset.
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import math
 import os
 import re
@@ -200,6 +201,8 @@ class Setting(NamedTuple):
             raise _wrong(origin, value, f"between {self._show(about.least)} and {self._show(about.most)}")
         if self.name == "nameserver" and value:
             split_address(str(value), origin)
+        if self.name in {"host", "advertise"} and value and not _is_host(str(value)):
+            raise _wrong(origin, value, "a host name or an address, without a port")
         if self.name in {"host", "cluster"} and not value:
             raise _wrong(origin, value, "given; leave the setting out to have its default")
 
@@ -229,6 +232,8 @@ class Setting(NamedTuple):
             if math.isnan(value):
                 raise _wrong(origin, text, f"a number of {self.about.unit}")
         elif self.kind is Path:
+            if not text:
+                raise _wrong(origin, text, "a path")
             value = Path(text).expanduser()
         else:
             value = "" if self.name == "nameserver" and text == "none" else text
@@ -238,8 +243,6 @@ class Setting(NamedTuple):
     def read_toml(self, value: object, origin: str, directory: Path) -> Value:
         """The value that TOML's value stands for; checked.  A relative path starts at `directory`."""
         if isinstance(value, str) and (self.kind in {str, Path} or self.about.unit == "bytes"):
-            if self.kind is Path and not value:
-                raise _wrong(origin, value, "a path")
             read = self.read_text(value, origin)
             return directory / read if isinstance(read, Path) else read
         number = self.kind is float and isinstance(value, int) and not isinstance(value, bool)
@@ -379,6 +382,16 @@ def format_size(size: int) -> str:
         if size and size % factor == 0:
             return f"{size // factor}{unit}"
     return str(size)
+
+
+def _is_host(text: str) -> bool:
+    if ":" not in text:
+        return re.search(r"[\s@/\[\]]", text) is None
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def split_address(text: str, origin: str) -> tuple[str, int]:

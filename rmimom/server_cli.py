@@ -144,12 +144,14 @@ def _serve(loaded: Loaded, ready_file: Path | None, detached: bool) -> ExitCode:
     def say(text: str) -> None:
         try:
             click.echo(text)
-            if detached:
-                close_standard_output()
         except OSError:
             pass  # nobody reads it; that is no reason not to serve
 
-    return run_server(loaded.config, ready_file, say)
+    def on_serving() -> None:
+        if detached:
+            close_standard_output()
+
+    return run_server(loaded.config, ready_file, say, on_serving)
 
 
 @main.command()

@@ -141,6 +141,9 @@ def test_what_a_file_may_not_say(text: str, complaint: str, tmp_path: Path) -> N
         ("port", "many", "'many', but must be a whole number"),
         ("port", "-1", "-1, but must be between 0 and 65535"),
         ("port", "9" * 5000, f"'{'9' * 5000}', but must be a whole number"),
+        ("host", "127.0.0.1:1", "'127.0.0.1:1', but must be a host name or an address, without a port"),
+        ("host", "a b", "'a b', but must be a host name or an address, without a port"),
+        ("advertise", "[::1]", "'[::1]', but must be a host name or an address, without a port"),
         ("heartbeat", "soon", "'soon', but must be a number of seconds"),
         ("heartbeat", "nan", "'nan', but must be a number of seconds"),
         ("auto_create", "perhaps", "'perhaps', but must be true or false"),
@@ -168,6 +171,12 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
 def test_an_option_that_is_no_setting() -> None:
     with pytest.raises(ConfigurationError, match="there is no setting 'hosts'; did you mean host"):
         load({"hosts": "x"}, {})
+
+
+@pytest.mark.parametrize(("name", "must"), [("data", "a path"), ("host", "given; "), ("port", "a whole number")])
+def test_an_option_that_is_empty(name: str, must: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"^--{name} is '', but must be {must}"):
+        load({name: ""}, {})
 
 
 def test_variables_that_look_like_settings_are_remarked_on() -> None:

@@ -68,8 +68,8 @@ def start_in_background(config: ServerConfig, arguments: Sequence[str], log_file
             ExitCode.FAILED,
             f"process {process.pid} does not serve after {wait:g} s, but goes on starting; its log is {log_file}",
         )
-    if not said:
-        # It ended without a banner, or is about to.
+    if not said or process.poll() is not None:
+        # It ended, or is about to.
         code = process.wait(_ASK)
         with log_file.open("rb") as log:
             log.seek(logged_before)
@@ -97,8 +97,7 @@ def _read_until_closed(handle: int, wait: float) -> str | None:
 
 
 def close_standard_output() -> None:
-    """Tell who started us in the background that everything is said."""
-    sys.stdout.flush()
+    """Tell who started us in the background that everything is said and done."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
     os.close(null)

@@ -23,20 +23,26 @@ SWITCH_INTERVAL: Final = 0.0005
 thread take turns for every commit, and each turn would cost up to this long while the other one computes."""
 
 
-def run_server(config: ServerConfig, ready_file: Path | None, say: Callable[[str], None]) -> ExitCode:
-    """Serve until a signal or a failure; `say` writes what is for people, and may raise nothing.
+def run_server(
+    config: ServerConfig, ready_file: Path | None, say: Callable[[str], None], on_serving: Callable[[], None]
+) -> ExitCode:
+    """Serve until a signal or a failure.
 
+    `say` writes what is for people; `on_serving` is called once everything is up and said.  Neither may raise.
     SIGTERM and SIGINT stop in order; a second one cuts short what waits for others.
     """
     sys.setswitchinterval(SWITCH_INTERVAL)
-    return asyncio.run(_Life(config, ready_file, say).run())
+    return asyncio.run(_Life(config, ready_file, say, on_serving).run())
 
 
 class _Life:
-    def __init__(self, config: ServerConfig, ready_file: Path | None, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, config: ServerConfig, ready_file: Path | None, say: Callable[[str], None], on_serving: Callable[[], None]
+    ) -> None:
         self._config = config
         self._ready_file = ready_file
         self._say = say
+        self._on_serving = on_serving
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
 
@@ -88,6 +94,7 @@ class _Life:
         except OSError as error:
             log.critical("the server cannot start: %s", error)
             return ExitCode.FAILED
+        self._on_serving()
         log.info("serving at %s", server.location)
         return None
 

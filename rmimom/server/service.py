@@ -32,7 +32,7 @@ from rmimom.core.state import Rules
 from rmimom.destination import ADMINISTRATION_NAME, FACTORY_NAME
 from rmimom.effects import DestinationAdded, DestinationRemoved
 from rmimom.engine import Engine
-from rmimom.errors import ConfigurationError, JMSSecurityError
+from rmimom.errors import ConfigurationError, JMSSecurityError, StoreError
 from rmimom.listeners.registrar import Registrar, RegistrarStatistics
 from rmimom.listeners.rmi.listener import RmiLimits, RmiListener
 from rmimom.listeners.rmi.objects.assembly import RemoteObjects
@@ -155,7 +155,6 @@ class Server:
                 "start it with --host 127.0.0.1, add a user with `rmimom-admin user add NAME`, then start it again",
                 host=config.host,
             )
-        self.first_password = await access.ensure_administrator()
         self._objects = RemoteObjects(
             self._engine,
             self._registry,
@@ -177,14 +176,24 @@ class Server:
             write_token, config.data, Token(self.uri_for(ADMINISTRATION_NAME, reachable=True), LOCAL_USER, token)
         )
         await self._register_names()
+        # Last of all: a start that fails must not take the password with it.
+        self.first_password = await access.ensure_administrator()
         self._calling_back = asyncio.create_task(self._call_back())
         # What recovery made lives as long as the server: the collector need not look at it ever again.
         gc.collect()
         gc.freeze()
 
     def _prepare_directory(self) -> None:
-        self.config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.server_id = read_or_make_server_id(self.config.data)
+        directory = self.config.data
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.server_id = read_or_make_server_id(directory)
+        except OSError as error:
+            raise StoreError(
+                f"the data directory {directory} cannot be used: {error.strerror}; choose another with --data, or make "
+                "it writable for the account that runs the server",
+                path=str(directory),
+            ) from error
 
     @staticmethod
     def _loop_time() -> float:

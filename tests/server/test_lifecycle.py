@@ -16,7 +16,7 @@ from pathlib import Path
 import Pyro5.api
 import pytest
 from support.commands import run_command
-from support.processes import TIME_LIMIT, ServerProcess, start_name_server, start_server, wait_for
+from support.processes import TIME_LIMIT, RunningProcess, ServerProcess, start_name_server, start_server, wait_for
 
 from rmimom.errors import StoreError, StoreFullError
 from rmimom.rmi.exceptions import register_errors
@@ -247,6 +247,52 @@ def test_an_address_in_use(tmp_path: Path) -> None:
     assert (ended.returncode, ended.stdout) == (4, "")
     assert f"cannot listen on 127.0.0.1:{port}: " in ended.stderr
     assert running_pid(tmp_path / "data" / "rmimom.pid") is None
+    # It was no first start: the password of the administrator is not lost.
+    with start_server(tmp_path / "data") as server:
+        assert "admin with the password" in server.output
+
+
+def test_a_data_directory_that_cannot_be(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    ended = run_command(SERVER, "--active", "--nameserver", "none", "--data", tmp_path / "file" / "data", home=tmp_path)
+    assert (ended.returncode, ended.stdout) == (3, "")
+    assert "cannot be used: Not a directory; choose another with --data" in ended.stderr
+
+
+def test_a_ready_file_that_cannot_be_written_stops_the_start(tmp_path: Path) -> None:
+    options = (
+        "--active",
+        "--port",
+        0,
+        "--nameserver",
+        "none",
+        "--data",
+        tmp_path / "data",
+        "--ready-file",
+        "/proc/none/x",
+    )
+    for command in ((), ("start",)):
+        ended = run_command(SERVER, *command, *options, home=tmp_path)
+        assert ended.returncode == 2
+        assert "cannot write --ready-file /proc/none/x" in ended.stderr
+        assert running_pid(tmp_path / "data" / "rmimom.pid") is None
+
+
+def test_a_signal_during_the_start_is_heard(tmp_path: Path) -> None:
+    with start_name_server() as names:
+        names.pause()
+        data = tmp_path / "data"
+        options = ["--active", "--port", "0", "--nameserver", names.location, "--data", str(data)]
+        starting = RunningProcess(SERVER, options, tmp_path, {})
+        try:
+            wait_for((data / "admin-token").exists, "token")  # next comes the name server
+            assert starting.stop() == 0
+            assert starting.output == ""
+            assert not {"rmimom.pid", "admin-token"} & {path.name for path in data.iterdir()}
+        finally:
+            starting.process.kill()
+            starting.process.wait()
+            names.resume()
 
 
 @pytest.mark.parametrize("store", ["sqlite", "memory"])
