@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from rmimom.client.inbox import Intake
 from rmimom.client.mode import AcknowledgeMode
+from rmimom.client.outbox import again
 from rmimom.destination import Destination
 from rmimom.errors import ConnectionFailedError, IllegalStateError, JMSError
 from rmimom.message import Message
@@ -141,14 +142,14 @@ class Consumer:
             while not self._closed:
                 if self._connection._running:
                     if intake.error is not None and not intake.waiting:
-                        raise intake.error
+                        raise again(intake.error)
                     message = intake.take_for_good() if self._automatic else intake.take()
                     if message is not None:
                         return message
                 problem = self._exchange.problem
                 if problem is not None:
                     if isinstance(problem, ConnectionFailedError):
-                        raise problem
+                        raise again(problem)
                     return None
                 if deadline is None:
                     arrived.wait()

@@ -23,7 +23,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from rmimom.client.outbox import CHUNK_MESSAGES, Outbox, Ticket
+from rmimom.client.outbox import CHUNK_MESSAGES, Outbox, Ticket, again
 from rmimom.client.receipt import Receipt, late
 from rmimom.client.transport import CALL_TIMEOUT, Channel
 from rmimom.errors import ConnectionFailedError, JMSError
@@ -211,7 +211,7 @@ class Exchange:
         try:
             while not done():
                 if self.problem is not None:
-                    raise self.problem
+                    raise again(self.problem)
                 remaining = deadline - time.monotonic()
                 if self._something_left() and (remaining > 0 or not tried):
                     tried = True
@@ -336,7 +336,7 @@ class Exchange:
         while True:
             with self.lock:
                 if self.problem is not None:
-                    raise self.problem
+                    raise again(self.problem)
                 if self.channel is None and not patient:
                     raise ConnectionFailedError("the server is lost")
                 if self.channel is not None and not self._busy:

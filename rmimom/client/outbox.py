@@ -47,6 +47,21 @@ class Ticket:
         self.error = error
         self.settled = True
 
+    def check(self) -> None:
+        """Raise the error with which it was settled, if it was."""
+        if self.error is not None:
+            raise again(self.error)
+
+
+def again(error: JMSError) -> JMSError:
+    """The same error to raise once more.
+
+    Several callers may be told of one error: each gets its own, or they would write into each other's traceback.
+    """
+    copy = from_dict(error.to_dict())
+    copy.__cause__ = error
+    return copy
+
 
 class _Chunk:
     """Messages of one stream that travel together; `room` is how many bytes still fit."""

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from rmimom.body import encode_body
-from rmimom.client.outbox import Stream, Ticket
+from rmimom.client.outbox import Stream, Ticket, again
 from rmimom.client.receipt import Receipt
 from rmimom.destination import Destination, Queue, Topic, parse_destination
 from rmimom.errors import IllegalStateError, InvalidDestinationError, MessageFormatError, MessageTooLargeError
@@ -134,7 +134,7 @@ class Producer:
         if not ticket.settled:
             self._exchange.wait_for(ticket, timeout)
         if ticket.error is not None:
-            raise ticket.error
+            ticket.check()
 
     def send_async(
         self,
@@ -232,8 +232,7 @@ class Producer:
             self._receipts = receipts
             raise
         for receipt in receipts:
-            if receipt.error is not None:
-                raise receipt.error
+            receipt.check()
 
     def close(self) -> None:
         """Close the producer; what it sent goes its way.  Twice is harmless."""
@@ -332,7 +331,7 @@ class Producer:
         lock.acquire()  # a `with` statement takes twice as long, and this is done for every message
         try:
             if exchange.problem is not None:
-                raise exchange.problem
+                raise again(exchange.problem)
             ticket = stream.add(frame, size)
         finally:
             lock.release()

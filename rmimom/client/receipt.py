@@ -35,8 +35,7 @@ class Receipt(Ticket):
         """
         if not self.settled:
             self._exchange.wait_for(self, timeout)
-        if self.error is not None:
-            raise self.error
+        self.check()
 
     def exception(self) -> JMSError | None:
         """The error of a send that was refused; None if it is on disk or the outcome is not known yet."""

@@ -212,8 +212,7 @@ class Session:
         for ticket in tickets:
             exchange.wait_for(ticket)
         for ticket in tickets:
-            if ticket.error is not None:
-                raise ticket.error
+            ticket.check()
 
     # Observers.
 

@@ -184,7 +184,7 @@ class Channel:
             raise _failed(self.uri, error) from error
         except Exception as error:
             if hasattr(error, TRACEBACK):
-                raise JMSError(f"the server failed: {type(error).__name__}: {error}") from error
+                raise _unexpected(self.uri, error) from error
             raise
         except BaseException:
             # Interrupted, by ctrl-C for one: an answer may still come, and nobody would know whose it is.
@@ -240,6 +240,10 @@ def call_once(uri: str, method: str, *arguments: object, time_limit: float = CON
         raise
     except (pyro_errors.PyroError, OSError) as error:
         raise _failed(uri, error) from error
+    except Exception as error:
+        if hasattr(error, TRACEBACK):
+            raise _unexpected(uri, error) from error
+        raise
 
 
 def _proxy(uri: str, time_limit: float) -> Any:
@@ -266,3 +270,9 @@ def _failed(uri: str, error: BaseException) -> ConnectionFailedError:
     # The text after the @ only: before it stands the key to the connection.
     place = uri.rpartition("@")[2]
     return ConnectionFailedError(f"the server at {place} cannot be reached: {error}", server=place)
+
+
+def _unexpected(uri: str, error: Exception) -> JMSError:
+    """The other side failed with an error that is none of ours."""
+    place = uri.rpartition("@")[2]
+    return JMSError(f"the object at {place} failed: {type(error).__name__}: {error}", server=place)
