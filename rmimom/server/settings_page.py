@@ -59,7 +59,7 @@ _END = """
 | `server-id` | the random id of this server |
 | `admin-token` | lets `rmimom-admin` in on this machine while the server runs; only the server's account can read it |
 | `rmimom.pid` | the process id of the running server, which holds a lock on the file |
-| `rmimom.log` | the log of a server started with `rmimom-server start`, which appends to it (for logrotate: `copytruncate`) |
+| `rmimom.log` | the log of `rmimom-server start`, which appends to it (for logrotate: `copytruncate`) |
 | `nameserver.sqlite` | the names, if the server had to start a name server |
 
 Whoever can read the data directory can read every message and is an administrator. Its mode is 0700.
