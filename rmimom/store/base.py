@@ -59,7 +59,7 @@ class Store(Protocol):
         ...
 
     def maintain(self) -> bool:
-        """Do a bounded piece of upkeep (compaction, checkpoint), at most some tens of milliseconds; True if more may wait.
+        """Do a piece of upkeep (compaction, checkpoint) of at most some tens of milliseconds; True if more may wait.
 
         Called when the engine is idle.  Changes nothing that `load` and `frames` would tell.  Raises StoreFullError
         when there is no room for it (nothing has changed, and it may be tried again later), else as `append` does.

@@ -1,6 +1,12 @@
 from __future__ import annotations
 
+import os
+import shutil
+import sys
+
 import pytest
+
+from rmimom.store.sqlite import SqliteStore
 
 pytest.register_assert_rewrite("support.store_contract", "support.stores")
 
@@ -8,8 +14,6 @@ pytest.register_assert_rewrite("support.store_contract", "support.stores")
 @pytest.fixture(scope="session")
 def empty(tmp_path_factory):
     """A data directory with an empty store, to be copied: a copy is quicker than a new one."""
-    from rmimom.store.sqlite import SqliteStore
-
     made = SqliteStore(tmp_path_factory.mktemp("empty") / "data")
     made.open()
     made.close()
@@ -19,6 +23,10 @@ def empty(tmp_path_factory):
 @pytest.fixture
 def directory(empty, tmp_path):
     """A data directory with an empty store."""
-    import shutil
-
     return shutil.copytree(empty, tmp_path / "data")
+
+
+@pytest.fixture(scope="session")
+def environment():
+    """The environment for a child process that imports what this one imports."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}

@@ -46,9 +46,13 @@ def test_a_holder_that_has_not_signed_yet(tmp_path):
     lock.release()
 
 
-def test_a_second_server_is_refused_until_the_first_is_dead(directory):
+def test_a_second_server_is_refused_until_the_first_is_dead(directory, environment):
     holder = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, directory], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HOLDER, directory],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
     )
     assert holder.stdout.readline() == "open\n"
     store = SqliteStore(directory)

@@ -66,7 +66,7 @@ def test_a_step_that_fails_leaves_nothing(connection, monkeypatch):
     assert value(connection, "SELECT count(*) FROM sqlite_master WHERE name = 'more'") == 0
 
 
-def test_a_restart_does_not_import_sqlite_utils(directory):
+def test_a_restart_does_not_import_sqlite_utils(directory, environment):
     program = """
 import sys
 from rmimom.store.sqlite import SqliteStore
@@ -75,7 +75,7 @@ store.open()
 store.close()
 assert "sqlite_utils" not in sys.modules
 """
-    subprocess.run([sys.executable, "-c", program, directory], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", program, directory], check=True, timeout=60, env=environment)
 
 
 def test_every_table_view_and_column_is_documented(connection):

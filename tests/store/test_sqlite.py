@@ -290,7 +290,7 @@ SMALL_DISK = textwrap.dedent(
 )
 
 
-def test_on_a_disk_that_is_really_full(tmp_path):
+def test_on_a_disk_that_is_really_full(tmp_path, environment):
     """A file system of 4 MB, mounted for this one process."""
     mount = 'mount -t tmpfs -o size=4m tmpfs "$0" && exec "$@"'
     space = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount, str(tmp_path)]
@@ -304,6 +304,7 @@ def test_on_a_disk_that_is_really_full(tmp_path):
         text=True,
         timeout=60,
         check=False,
+        env=environment,
     )
     assert done.returncode == 0, done.stderr
 
@@ -369,13 +370,13 @@ WRITER = textwrap.dedent(
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_killed_process_leaves_whole_batches_and_all_that_it_told(directory, seed):
+def test_a_killed_process_leaves_whole_batches_and_all_that_it_told(directory, environment, seed):
     """SIGKILL at moments chosen by chance; what was told before is there, and no batch in part."""
     chance = random.Random(seed)
     told = 0
     for _ in range(3):
         command = [sys.executable, "-c", WRITER, directory, str(seed)]
-        writer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        writer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
         for _ in range(chance.randrange(1, 60)):
             told = int(writer.stdout.readline())
         writer.kill()
