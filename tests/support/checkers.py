@@ -68,7 +68,12 @@ class _Sends:
         asked = self.asked[value]
         if asked.expiration and asked.expiration <= self.end:
             return True
-        return not asked.persistent and self.last_crash >= self.begun[value]
+        return self.forgotten(value)
+
+    def forgotten(self, value: str) -> bool:
+        """Whether the server may have forgotten in a crash that it ever had the message."""
+        asked = self.asked.get(value)
+        return asked is not None and not asked.persistent and self.last_crash >= self.begun[value]
 
 
 def _received(history: History) -> dict[str, Counter[str]]:
@@ -175,14 +180,16 @@ def check_durable_subscriptions(history: History) -> Verdict:
     known = True
     for place, (begun, there, gone) in sorted(lives.items()):
         sent = [value for value, event in sends.asked.items() if event.destination == topics[place]]
+        # What waited in a subscription went with it, so nothing can be expected of one that was deleted.
+        expected = [value for value in sent if value in sends.done and there < sends.begun[value]]
         known &= _judge_place(
             place,
-            [value for value in sent if there < sends.begun[value] and sends.done.get(value, never) < gone],
-            {value for value in sent if value not in sends.failed and sends.done.get(value, never) > begun},
+            expected if gone == never else [],
+            {value for value in sent if value not in sends.failed and begun < sends.done.get(value, never)},
             sends,
             received[place],
             remaining[place],
-            drained.get(place, False) or gone < never,
+            gone < never or drained.get(place, False),
             findings,
             facts,
         )
@@ -224,17 +231,17 @@ def check_duplicates(history: History) -> Verdict:
     for event in history:
         if event.op != "receive":
             continue
-        asked = sends.asked.get(event.value)
-        if asked is not None and not asked.persistent and sends.last_crash >= sends.begun[event.value]:
-            continue
         key = (event.place, event.value)
+        if event.tag:
+            known_value = values.setdefault(event.tag, event.value)
+            if known_value != event.value:
+                findings.add(event.value, f"has the tag {event.tag} of {known_value}")
+        if sends.forgotten(event.value):
+            continue
         if event.tag:
             known = tags.setdefault(key, event.tag)
             if known != event.tag:
                 findings.add(event.value, f"is at {event.place} twice, under the tags {known} and {event.tag}")
-            known_value = values.setdefault(event.tag, event.value)
-            if known_value != event.value:
-                findings.add(event.value, f"has the tag {event.tag} of {known_value}")
         elif event.count == 1:
             if key in fresh:
                 findings.add(event.value, f"was delivered twice from {event.place} as if for the first time")
@@ -256,7 +263,7 @@ def check_order(history: History) -> Verdict:
     for event in history:
         if event.op == "release":
             released.add((event.consumer, event.value))
-        if event.op != "receive" or event.value not in sends.asked:
+        if event.op != "receive" or event.value not in sends.asked or sends.forgotten(event.value):
             continue
         asked = sends.asked[event.value]
         producer, counter = producer_of(event.value)
@@ -327,36 +334,35 @@ def check_conservation(history: History) -> Verdict:
     return findings.verdict("conservation", facts, known=known)
 
 
-def check_redelivery(history: History) -> Verdict:
-    """A message comes once with count 1, every further delivery has a greater count (§3.4.7, §3.5.11).
+UNNOTICED = 3000
+"""Milliseconds for which a server may hand messages to a client that is gone, before it notices."""
 
-    A first delivery has count 1, unless something happened since its send after which the server cannot know.
+
+def check_redelivery(history: History, unnoticed: int = UNNOTICED) -> Verdict:
+    """A message comes once with count 1, and no two deliveries have the same count (§3.4.7, §3.5.11).
+
+    A first delivery has count 1, unless something happened since its send, or not long before, after which the server
+    may have delivered it in vain.
     """
     findings = _Findings()
     sends = _Sends(history)
     counts: dict[tuple[str, str], set[int]] = defaultdict(set)
-    last_trouble = -1
-    for position, event in enumerate(history):
+    last_trouble = -unnoticed
+    for event in history:
         if event.op in {"fault", "release"}:
-            last_trouble = position
+            last_trouble = event.time
         if event.op != "receive":
             continue
         seen = counts[event.place, event.value]
         if event.count < 1:
             findings.add(event.value, f"has delivery count {event.count}")
-        if event.count in seen and not _np_after_crash(sends, event.value):
+        if event.count in seen and not sends.forgotten(event.value):
             findings.add(event.value, f"was delivered twice from {event.place} with count {event.count}")
-        if not seen and event.count > 1 and last_trouble < sends.begun.get(event.value, -1):
-            findings.add(
-                event.value, f"came first from {event.place} with count {event.count}, though nothing happened"
-            )
+        asked = sends.asked.get(event.value)
+        if not seen and event.count > 1 and asked is not None and last_trouble + unnoticed < asked.time:
+            findings.add(event.value, f"came first from {event.place} with count {event.count}, without a reason")
         seen.add(event.count)
     return findings.verdict("redelivery")
-
-
-def _np_after_crash(sends: _Sends, value: str) -> bool:
-    asked = sends.asked.get(value)
-    return asked is not None and not asked.persistent and sends.last_crash >= sends.begun[value]
 
 
 def longest_gap(history: History, op: str = "") -> int:

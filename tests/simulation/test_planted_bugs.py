@@ -1,0 +1,234 @@
+"""Bugs planted on purpose: each must be found by the checker that is there for it.
+
+A checker that never fails proves nothing.  Some of these bugs were real once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import pytest
+from support.reports import run_seed
+from support.world import Plan, Server
+
+from rmimom.core.mailbox import Mailbox
+from rmimom.core.ready import ReadyList
+from rmimom.dispatch import Dispatch
+from rmimom.engine import Engine
+from rmimom.records import Batch, MessagesDropped, MessagesRemoved
+from rmimom.snapshot import Position
+from rmimom.store.memory import MemorySnapshot, MemoryStore
+
+SEEDS = 60
+"""How many seeds a bug may hide from its checker."""
+
+Plant = Callable[[pytest.MonkeyPatch], None]
+BUGS: list[tuple[str, Plan, Plant]] = []
+
+
+def bug(checker: str, plan: Plan | None = None) -> Callable[[Plant], Plant]:
+    """Note a bug and the checker that has to find it."""
+
+    def note(plant: Plant) -> Plant:
+        BUGS.append((checker, plan or Plan(checks_inside=False), plant))
+        return plant
+
+    return note
+
+
+MANY_CRASHES = Plan(crashes=12, tears=4, duration=8.0, checks_inside=False)
+LINKS = Plan(tears=60, crashes=0, queues=1, workers=5, topics=0, producers=2, duration=4.0, checks_inside=False)
+CROWD = Plan(producers=8, crashes=0, tears=0, messages=60, duration=1.0, checks_inside=False)
+
+
+def wrap(patch: pytest.MonkeyPatch, owner: type, name: str, around: Callable[..., Any]) -> None:
+    """Replace a method; `around` gets the old one first."""
+    old = getattr(owner, name)
+    patch.setattr(owner, name, lambda *arguments, **named: around(old, *arguments, **named))
+
+
+@bug("total queue", MANY_CRASHES)
+def answers_before_the_commit(patch: pytest.MonkeyPatch) -> None:
+    """Rule 1 of the engine the other way round: effects before records."""
+
+    def start(old: Any, engine: Engine, batch: Any, log_batch: Any) -> None:
+        if not batch.missing:
+            engine._release(batch, {})
+            batch.replies.clear()
+            batch.effects.clear()
+        old(engine, batch, log_batch)
+
+    wrap(patch, Engine, "_start_commit", start)
+
+
+@bug("total queue", MANY_CRASHES)
+def crash_loses_the_last_batch(patch: pytest.MonkeyPatch) -> None:
+    """A store that says it is safe without an fsync."""
+    fields = ("_messages", "_frames", "_producers", "_delivered_up_to", "_destinations", "_subscriptions")
+
+    def append(old: Any, store: MemoryStore, batch: Batch) -> None:
+        kept: dict[str, Any] = {name: dict(getattr(store, name)) for name in fields}
+        kept["_deliveries"] = {mailbox: dict(waiting) for mailbox, waiting in store._deliveries.items()}
+        kept["_bytes"] = store._bytes
+        old(store, batch)
+        store.before = kept  # type: ignore[attr-defined]
+
+    def crash(old: Any, server: Server) -> None:
+        old(server)
+        for name, value in getattr(server.world.store, "before", {}).items():
+            setattr(server.world.store, name, value)
+
+    wrap(patch, MemoryStore, "append", append)
+    wrap(patch, Server, "crash", crash)
+
+
+@bug("duplicates", MANY_CRASHES)
+def restart_forgets_the_producers(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(MemorySnapshot, "producers", lambda snapshot: iter(()))
+
+
+@bug("acknowledged", MANY_CRASHES)
+def acknowledgements_are_not_stored(patch: pytest.MonkeyPatch) -> None:
+    def apply(old: Any, store: MemoryStore, record: object) -> None:
+        if not isinstance(record, MessagesRemoved | MessagesDropped):
+            old(store, record)
+
+    wrap(patch, MemoryStore, "_apply", apply)
+
+
+@bug("acknowledged", LINKS)
+def settled_message_stays_with_the_consumer_who_has_it(patch: pytest.MonkeyPatch) -> None:
+    """A real one: the old connection had not been noticed to be dead, gave it back later, and it came again."""
+
+    def open_(old: Any, mailbox: Mailbox, consumer: Any, settled: Sequence[int], *others: Any) -> list[int]:
+        free = tuple(tag for tag in settled if not any(tag in other.held for other in mailbox.consumers))
+        return old(mailbox, consumer, free, *others)  # type: ignore[no-any-return]
+
+    wrap(patch, Mailbox, "open", open_)
+
+
+@bug("acknowledged", LINKS)
+def returning_consumer_is_not_told_what_it_lost(patch: pytest.MonkeyPatch) -> None:
+    """It acknowledges what another consumer has, and the other one gives it back."""
+
+    def open_(old: Any, *arguments: Any) -> list[int]:
+        old(*arguments)
+        return []
+
+    wrap(patch, Mailbox, "open", open_)
+
+
+@bug("times")
+def delivery_before_its_time(patch: pytest.MonkeyPatch) -> None:
+    def put(old: Any, mailbox: Mailbox, entry: Any, delivery_time: int) -> None:
+        old(mailbox, entry, delivery_time - 200)
+
+    wrap(patch, Mailbox, "put_delayed", put)
+
+
+@bug("times")
+def nothing_expires(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Mailbox, "_watch_expiration", lambda mailbox, entry: setattr(entry, "expiration", 0))
+
+
+@bug("order")
+def what_comes_back_goes_to_the_end(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(ReadyList, "put_back", ReadyList.append)
+
+
+@bug("order", CROWD)
+def effects_are_told_in_the_wrong_order(patch: pytest.MonkeyPatch) -> None:
+    def release(old: Any, dispatch: Dispatch, effects: Iterable[object], *others: Any) -> Any:
+        return old(dispatch, list(effects)[::-1], *others)
+
+    wrap(patch, Dispatch, "release", release)
+
+
+@bug("redelivery")
+def two_consumers_get_the_same_message(patch: pytest.MonkeyPatch) -> None:
+    taken = [0]
+
+    def pop(old: Any, ready: ReadyList) -> Any:
+        entry = old(ready)
+        taken[0] += 1
+        if taken[0] % 10 == 0:
+            ready.put_back(entry)
+        return entry
+
+    wrap(patch, ReadyList, "pop", pop)
+
+
+@bug("redelivery")
+def counts_are_not_raised(patch: pytest.MonkeyPatch) -> None:
+    def give_back(old: Any, mailbox: Mailbox, *others: Any) -> None:
+        old(mailbox, *others)
+        mailbox._counts.clear()
+
+    wrap(patch, Mailbox, "_give_back", give_back)
+
+
+@bug("redelivery", MANY_CRASHES)
+def restart_trusts_that_nothing_was_handed_out(patch: pytest.MonkeyPatch) -> None:
+    def restore(old: Any, mailbox: Mailbox, *others: Any) -> None:
+        mailbox.delivered_up_to = 0
+        old(mailbox, *others)
+
+    wrap(patch, Mailbox, "restore", restore)
+
+
+@bug("durable subscriptions", Plan(subscribers=4, checks_inside=False))
+def subscriber_that_is_away_is_skipped(patch: pytest.MonkeyPatch) -> None:
+    def put(old: Any, mailbox: Mailbox, entries: Sequence[Any], *others: Any, **named: Any) -> None:
+        if mailbox.consumers or entries[0].references == 1:
+            old(mailbox, entries, *others, **named)
+
+    wrap(patch, Mailbox, "put", put)
+
+
+@bug("total queue", LINKS)
+def what_comes_back_gets_lost_sometimes(patch: pytest.MonkeyPatch) -> None:
+    def give_back(old: Any, mailbox: Mailbox, entries: list[Any], turn: Any) -> None:
+        old(mailbox, entries[:-1] if len(entries) > 1 else entries, turn)
+
+    wrap(patch, Mailbox, "_give_back", give_back)
+
+
+@bug("duplicates", MANY_CRASHES)
+def ids_are_used_again(patch: pytest.MonkeyPatch) -> None:
+    """A real one: ids of messages that never touched the disk were not on disk either."""
+
+    def position(engine: Engine) -> Position:
+        return Position(0, engine._position.sequence + 1, engine.broker.next_id)
+
+    patch.setattr(Engine, "_next_position", position)
+
+    def flush(old: Any, engine: Engine) -> None:
+        if not engine._open.records and not engine._open.missing and not engine._committing and not engine._failure:
+            batch, engine._open = engine._open, type(engine._open)()
+            engine._flush_asked = False
+            engine._release(batch, {})
+        old(engine)
+
+    wrap(patch, Engine, "_flush", flush)
+
+
+@bug("conservation", MANY_CRASHES)
+def store_loses_a_message_now_and_then(patch: pytest.MonkeyPatch) -> None:
+    def deliveries(old: Any, snapshot: MemorySnapshot) -> Any:
+        return (row for row in old(snapshot) if row.message % 10)
+
+    wrap(patch, MemorySnapshot, "deliveries", deliveries)
+
+
+@pytest.mark.parametrize(("checker", "plan", "plant"), BUGS, ids=[plant.__name__ for _, _, plant in BUGS])
+def test_planted_bug_is_found(checker: str, plan: Plan, plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a bug, when worlds run, then soon one of them shows it to its checker."""
+    plant(monkeypatch)
+    seen: set[str] = set()
+    for seed in range(1, SEEDS + 1):
+        verdicts = run_seed(seed, plan)
+        seen |= {verdict.checker for verdict in verdicts}
+        if any(verdict.checker == checker and verdict.valid is False for verdict in verdicts):
+            return
+    pytest.fail(f"{checker} did not find it in {SEEDS} seeds; others that did: {sorted(seen)}")
