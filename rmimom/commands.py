@@ -22,9 +22,13 @@ class Connect(msgspec.Struct, frozen=True, gc=False):
 
 
 class Disconnect(msgspec.Struct, frozen=True, gc=False):
-    """The client is gone, politely or not: its consumers close and what they held goes back in order."""
+    """The client is gone: its consumers close and what they held goes back in order.
+
+    If it said goodbye it repeats nothing any more, so an `orderly` end also forgets the numbers of its producers.
+    """
 
     connection: str
+    orderly: bool = False
 
 
 class CreateDestination(msgspec.Struct, frozen=True, gc=False):

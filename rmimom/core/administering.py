@@ -11,7 +11,7 @@ from rmimom.core.turn import Turn
 from rmimom.destination import SYSTEM_PREFIX
 from rmimom.effects import DestinationRemoved
 from rmimom.errors import IllegalStateError, InvalidClientIDError, InvalidDestinationError, JMSSecurityError
-from rmimom.records import DestinationDeleted, UserPut, UserRemoved
+from rmimom.records import DestinationDeleted, ProducersForgotten, UserPut, UserRemoved
 
 
 def connect(state: State, command: Connect, turn: Turn) -> None:
@@ -37,6 +37,9 @@ def disconnect(state: State, command: Disconnect, turn: Turn) -> None:
     client = state.clients.pop(command.connection, None)
     if client is not None:
         close_opened(state, client.consumers.values(), turn)
+        forgotten = state.producers.forget(sorted(client.producers)) if command.orderly else []
+        if forgotten:
+            turn.records.append(ProducersForgotten(forgotten))
 
 
 def create_destination(state: State, command: CreateDestination, turn: Turn) -> bool:

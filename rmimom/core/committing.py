@@ -21,6 +21,7 @@ def commit(state: State, command: Commit, turn: Turn) -> None:
     check_text(command.transaction, "the name of the transaction", MessageFormatError)
     if not 1 <= command.number <= MAX_NUMBER:
         raise MessageFormatError(f"transactions are numbered from 1, but this one is number {command.number}")
+    client.producers.add(command.transaction)
     if command.number <= state.producers.accepted_up_to(command.transaction):
         return
     heads = [read_heads(state, destination, frames) for destination, frames in command.sends]

@@ -6,7 +6,7 @@ accepted says it all: what is numbered up to it came before, what is above it is
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 
 class Producers:
@@ -30,6 +30,10 @@ class Producers:
         """Everything up to `sequence` is accepted.  The producer moves to the young end of the table."""
         self._known.pop(producer, None)
         self._known[producer] = (sequence, now)
+
+    def forget(self, producers: Iterable[str]) -> list[str]:
+        """Forget these, who repeat nothing any more; returns those that were known."""
+        return [producer for producer in producers if self._known.pop(producer, None) is not None]
 
     def forget_silent(self, now: int) -> list[str]:
         """Forget producers that were silent for too long; returns their names."""

@@ -30,6 +30,7 @@ def send(state: State, command: Send, turn: Turn) -> None:
                 f"{len(frames)} messages numbered from {sequence} are no batch; a producer numbers its messages from 1"
             )
         check_text(command.producer, "the name of the producer", MessageFormatError)
+        client.producers.add(command.producer)
         accepted = state.producers.accepted_up_to(command.producer)
         if last <= accepted:
             return

@@ -48,15 +48,16 @@ class OpenConsumer(msgspec.Struct):
 
 
 class Client:
-    """A connected client: who it is, and its consumers by number."""
+    """A connected client: who it is, its consumers by number, and the names under which it numbers what it sends."""
 
-    __slots__ = ("client_id", "connection", "consumers", "user")
+    __slots__ = ("client_id", "connection", "consumers", "producers", "user")
 
     def __init__(self, connection: str, user: str, client_id: str) -> None:
         self.connection = connection
         self.user = user
         self.client_id = client_id
         self.consumers: dict[int, OpenConsumer] = {}
+        self.producers: set[str] = set()
 
     @property
     def owner(self) -> str:

@@ -3,7 +3,7 @@
 A file is a sequence of exchanges separated by empty lines: commands, a line of four dashes, and all that the broker
 answered.  Lines that begin with # are remarks.  Commands:
 
-    connect c1 [user=ann] [id=laptop]           disconnect c1
+    connect c1 [user=ann] [id=laptop]           disconnect c1 [orderly]
     subscribe c1/1 queue://orders [durable=NAME] [prefetch=2] [bytes=100] [no-local] [settled=3,4] [held=5]
     close c1/1                                  unsubscribe c1 NAME
     send c1 queue://orders a b c [producer=p seq=1] [priority=9] [ttl=MS] [delay=MS] [not-persistent]
@@ -193,7 +193,7 @@ def _send(words: Words, now: int) -> Command:
 
 _COMMANDS: dict[str, Callable[[Words, int], Command]] = {
     "connect": _connect,
-    "disconnect": lambda words, now: Disconnect(words.plain[0]),
+    "disconnect": lambda words, now: Disconnect(words.plain[0], "orderly" in words.plain),
     "subscribe": _subscribe,
     "close": lambda words, now: CloseConsumer(*words.consumer),
     "unsubscribe": lambda words, now: DeleteSubscription(words.plain[0], words.plain[1]),

@@ -231,7 +231,7 @@ class ConnectionObject:
     async def close(self) -> None:
         """End the connection in an orderly way."""
         self._enter()
-        await self.end("closed by the client")
+        await self._finish("closed by the client", orderly=True)
 
     # Its life.
 
@@ -257,7 +257,7 @@ class ConnectionObject:
         if not self._closed:
             await self._finish(reason)
 
-    def _finish(self, reason: str) -> asyncio.Future[object]:
+    def _finish(self, reason: str, *, orderly: bool = False) -> asyncio.Future[object]:
         self._closed = True
         log.info("connection of %r ends: %s", self._user, reason)
         self._engine.dispatch.detach(self._connection)
@@ -265,7 +265,7 @@ class ConnectionObject:
         if self._callback is not None:
             self._callback.cancel()
         self._on_close(self)
-        return self._engine.submit(Disconnect(self._connection))
+        return self._engine.submit(Disconnect(self._connection, orderly))
 
     # Delivery.
 
