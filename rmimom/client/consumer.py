@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
+from rmimom.client.exchange import ACKS_TOGETHER
 from rmimom.client.inbox import Intake
 from rmimom.client.mode import AcknowledgeMode
 from rmimom.client.outbox import again
@@ -33,6 +34,7 @@ class Consumer:
     """Receives messages of one destination; made by a Session and used by the thread that uses the session."""
 
     def __init__(self, session: Session, destination: Destination, options: Mapping[str, object]) -> None:
+        session._check_open()
         connection = session._connection
         self._session = session
         self._connection = connection
@@ -43,10 +45,14 @@ class Consumer:
         self._listeners: dict[int, tuple[object, Listener]] = {}
         self._automatic = session._automatic
         self._eager = session.mode is not AcknowledgeMode.DUPS_OK_ACKNOWLEDGE
+        self._acks_together = ACKS_TOGETHER if self._eager else DUPS_OK_TOGETHER
         self._number = connection._next_consumer()
         self._opened = False
         self._closed = False
-        self._intake = Intake(self._number, connection._outbox.acks(self._number), self)
+        with self._exchange.lock:
+            acks = connection._outbox.acks(self._number)
+        self._intake = Intake(self._number, acks, self)
+        self._pending = acks.pending
 
     def receive(self, timeout: float | None = None) -> Message | None:
         """The next message; waits for one, at most `timeout` seconds, and returns None if none came (§8.5).
@@ -55,19 +61,28 @@ class Consumer:
         observers; ConnectionFailedError if the server is lost for longer than the connection's `reconnect_timeout`.
         """
         intake = self._intake
-        lock = self._lock
-        lock.acquire()  # a `with` statement takes twice as long, and this is done for every message
+        message: Message | None
+        # This is done for every message: `take` and `take_for_good` are written out, and a lock taken without a
+        # `with` statement, which would take twice as long.
+        self._lock.acquire()
         try:
-            message = (intake.take_for_good() if self._automatic else intake.take()) if intake.flowing else None
+            if intake.flowing and intake.waiting:
+                message = intake.waiting.popleft()
+                if self._automatic:
+                    self._pending.append(message._tag)
+                else:
+                    intake.working[message._tag] = message
+            else:
+                message = None
         finally:
-            lock.release()
+            self._lock.release()
         if message is None:
             message = self._wait_for_message(timeout)
             if message is None:
                 return None
         if self._automatic:
-            pending = len(intake.acks.pending)
-            if self._eager or pending >= DUPS_OK_TOGETHER:
+            pending = len(self._pending)
+            if not pending % self._acks_together or (self._eager and self._exchange.keeper_idle):
                 self._exchange.acknowledged(pending)
         return message
 

@@ -173,7 +173,6 @@ class Session:
         return producer
 
     def _add_consumer(self, consumer: _C) -> _C:
-        self._check_open()
         with self._lock:
             self._consumers.append(consumer)
         try:
