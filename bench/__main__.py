@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from bench import backlog, durable_queue, fanout, single_send
+from bench import backlog, durable_queue, fanout, selectors, single_send, store
 from bench.report import Figure, show
 
 
@@ -19,6 +19,8 @@ def main() -> None:
         lambda: single_send.measure(5_000, 10),
         lambda: fanout.measure(40_000),
         lambda: backlog.measure(200_000, 1_000),
+        lambda: store.measure(20_000, 4, 200_000),
+        lambda: selectors.measure(100_000, 20_000),
     ):
         found = measured()
         figures += found
