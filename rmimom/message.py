@@ -1,9 +1,7 @@
 """The message that applications see: JMS headers, properties and a body (Jakarta Messaging 3.1 §3).
 
 A message that was received keeps the frame it came in and reads headers, properties and body from it when they are
-first asked for: an application that looks only at the body never pays for the rest.  It works so: the headers are
-slots, a received message leaves them empty, and Python calls `__getattr__` for an empty slot and never again once it
-is filled.  Body and properties, which are read by themselves and may become read-only, are properties.
+first asked for: an application that looks only at the body never pays for the rest.
 
 Who sets what is table 3-1 of the specification: `correlation_id`, `reply_to` and `type` are the sender's;
 `destination`, `delivery_mode`, `message_id`, `timestamp`, `expiration`, `delivery_time` and `priority` are set by the
@@ -23,6 +21,7 @@ from rmimom import frame as wire
 from rmimom.body import decode_body, encode_body, infer_kind
 from rmimom.destination import Destination, parse_destination
 from rmimom.errors import IllegalStateError, MessageFormatError
+from rmimom.headers import Header, Headers, headers_of
 from rmimom.values import Float, MapValue, PropertyValue, decode_properties, encode_properties
 
 MAX_TIME: Final = 2**53
@@ -57,50 +56,31 @@ class Message:
     map, a list of simple values a stream, and any other nesting of plain data an object.
 
     `properties` maps names to bool, int, float, str, None and the types of `rmimom.values`.
-    Times are milliseconds since 1970 UTC, 0 for none; `time_to_live` is in seconds and only a wish of a message not
-    sent yet.
+    Times are milliseconds since 1970 UTC, 0 for none.
     """
 
-    __slots__ = (
-        "_acknowledger",
-        "_body",
-        "_kind",
-        "_properties",
-        "_source",
-        "_tag",
-        "correlation_id",
-        "delivery_count",
-        "delivery_mode",
-        "delivery_time",
-        "destination",
-        "expiration",
-        "message_id",
-        "priority",
-        "reply_to",
-        "time_to_live",
-        "timestamp",
-        "type",
-    )
+    __slots__ = ("_acknowledger", "_body", "_headers", "_properties", "_source", "_tag", "delivery_count")
 
     if TYPE_CHECKING:
         _acknowledger: Acknowledger | None
         _body: object
-        _kind: str | None
+        _headers: Headers | None
         _properties: Mapping[str, PropertyValue] | None
         _source: Source | None
         _tag: int
-        correlation_id: str | None
         delivery_count: int
-        delivery_mode: int
-        delivery_time: int
-        destination: Destination | None
-        expiration: int
-        message_id: str | None
-        priority: int
-        reply_to: Destination | None
-        time_to_live: float
-        timestamp: int
-        type: str | None
+
+    destination = Header[Destination | None]("Where the message was sent (§3.4.1); None before it is.")
+    delivery_mode = Header[int]("2 if the message survives a restart of the server, else 1 (§3.4.2).")
+    message_id = Header[str | None]("The name of the message, unlike any other, beginning with ID: (§3.4.3).")
+    timestamp = Header[int]("When it was sent (§3.4.4).")
+    correlation_id = Header[str | None]("What it belongs to, in the sender's words (§3.4.5).")
+    reply_to = Header[Destination | None]("Where an answer is wanted (§3.4.6).")
+    type = Header[str | None]("The type of message, in the application's words (§3.4.8).")
+    expiration = Header[int]("When it is no longer wanted (§3.4.9).")
+    delivery_time = Header[int]("Before when it must not be delivered (§3.4.13).")
+    priority = Header[int]("From 0 to 9, 4 unless the sender says otherwise (§3.4.10).")
+    time_to_live = Header[float]("Seconds that a message not sent yet is to live; only `to_frame` looks at it.")
 
     def __init__(
         self,
@@ -118,21 +98,15 @@ class Message:
         self._acknowledger = None
         self._source = None
         self._tag = 0
-        self._kind = kind
         self._body = body
         self._properties = {} if properties is None else dict(properties)
-        self.correlation_id = correlation_id
-        self.reply_to = parse_destination(reply_to) if isinstance(reply_to, str) else reply_to
-        self.type = type
-        self.destination = None
-        self.delivery_mode = wire.PERSISTENT
+        self._headers = Headers(
+            kind=kind,
+            correlation_id=correlation_id,
+            reply_to=parse_destination(reply_to) if isinstance(reply_to, str) else reply_to,
+            type=type,
+        )
         self.delivery_count = 0
-        self.delivery_time = 0
-        self.expiration = 0
-        self.message_id = None
-        self.priority = wire.DEFAULT_PRIORITY
-        self.time_to_live = 0.0
-        self.timestamp = 0
 
     @classmethod
     def from_frame(
@@ -150,6 +124,7 @@ class Message:
         message._acknowledger = acknowledger
         message._body = UNREAD
         message._properties = None
+        message._headers = None
         message.delivery_count = delivery_count
         return message
 
@@ -180,13 +155,6 @@ class Message:
     def properties(self, properties: Mapping[str, PropertyValue]) -> None:
         self._properties = dict(properties)
 
-    def __getattr__(self, name: str) -> object:
-        # Reached only for a slot that is still empty: a received message that was not asked for this before.
-        if name not in _HEADERS:
-            raise AttributeError(f"a message has no attribute {name!r}")
-        self._read_headers()
-        return object.__getattribute__(self, name)
-
     def _original(self) -> Source:
         """What came from the server, whatever the application changed."""
         assert self._source is not None
@@ -199,29 +167,20 @@ class Message:
             source = self._source = _decode_frame(source)  # type: ignore[arg-type]  # bytes, since no Frame
         return source
 
-    def _read_headers(self) -> None:
-        source = self._frame()
-        if not 0 <= source.kind <= wire.OBJECT:
-            raise MessageFormatError(f"the frame has the kind {source.kind}; allowed are 0 to {wire.OBJECT}")
-        self._kind = wire.KIND_NAMES[source.kind]
-        self.correlation_id = source.correlation_id
-        self.delivery_mode = source.mode
-        self.delivery_time = source.delivery_time
-        self.destination = parse_destination(source.destination)
-        self.expiration = source.expiration
-        self.message_id = source.message_id
-        self.priority = source.priority
-        self.reply_to = parse_destination(source.reply_to) if source.reply_to else None
-        self.time_to_live = 0.0
-        self.timestamp = source.timestamp
-        self.type = source.type
+    def _read_headers(self) -> Headers:
+        headers = self._headers
+        if headers is None:
+            headers = self._headers = headers_of(self._frame())
+        return headers
 
     @property
     def kind(self) -> str:
         """How the body travels: "none", "text", "bytes", "map", "stream" or "object" (§3.11)."""
-        if self._kind is not None:
-            return self._kind
-        return wire.KIND_NAMES[infer_kind(self.body)]
+        return self._asked_kind or wire.KIND_NAMES[infer_kind(self.body)]
+
+    @property
+    def _asked_kind(self) -> str | None:
+        return self._read_headers().kind
 
     @property
     def redelivered(self) -> bool:
@@ -277,7 +236,7 @@ class Message:
         `now` is the time of sending, milliseconds since 1970; `delay` in seconds is how long nobody may get it.
         Raises MessageFormatError if the body, a property or a header cannot be sent.
         """
-        kind, body = encode_body(self.body, self._kind)
+        kind, body = encode_body(self.body, self._asked_kind)
         return make_frame(
             str(destination),
             message_id,
@@ -361,14 +320,6 @@ class Message:
         return message
 
 
-_HEADERS: Final = frozenset(Message.__slots__) - {
-    "_acknowledger",
-    "_body",
-    "_properties",
-    "_source",
-    "_tag",
-    "delivery_count",
-}
 _SENDERS_ENTRIES: Final = (
     "body",
     "kind",

@@ -139,6 +139,7 @@ class Inbox:
                 message._acknowledger = intake._acknowledger
                 message._body = UNREAD
                 message._properties = None
+                message._headers = None
                 message.delivery_count = counts[index]
                 intake.waiting.append(message)
         for end in batch.closed:

@@ -280,7 +280,7 @@ class Producer:
                 raise MessageFormatError(f"the body holds text that is not Unicode: {error}") from None
         elif isinstance(body, Message):
             message = body
-            kind, data = encode_body(message.body, message._kind)
+            kind, data = encode_body(message.body, message._asked_kind)
             properties = message.properties if properties is None else properties
             correlation_id = message.correlation_id if correlation_id is None else correlation_id
             reply_to = message.reply_to if reply_to is None else reply_to
