@@ -70,7 +70,9 @@ class Send(msgspec.Struct, frozen=True, gc=False):
 class Subscribe(msgspec.Struct, frozen=True, gc=False):
     """Open a consumer on a queue or topic.
 
-    `durable` names a durable subscription of the connection's client id (made if need be).
+    `durable` names a durable subscription of the connection's client id (made if need be).  A `shared` subscription may
+    have several consumers, who compete; it is the durable one, or the one of this `name`, which lives as long as any
+    of its consumers (§8.3.2, §8.3.4).
     `prefetch` is how many messages, `prefetch_bytes` how many bytes may be with the consumer unacknowledged.
     After a reconnection `settled` lists the tags that the consumer acknowledged without hearing the answer, and
     `held` the tags that it still works on.  Accepted carries the set of those of `held` that are no longer its own.
@@ -87,6 +89,8 @@ class Subscribe(msgspec.Struct, frozen=True, gc=False):
     settled: tuple[int, ...] = ()
     held: tuple[int, ...] = ()
     callback: str = ""
+    shared: bool = False
+    name: str = ""
 
 
 class CloseConsumer(msgspec.Struct, frozen=True, gc=False):

@@ -35,6 +35,7 @@ class SubscriptionCreated(msgspec.Struct, frozen=True, tag=True, array_like=True
     """A durable subscription of a topic exists from now on, identified by client id and name (§8.3.3).
 
     `callback` is the URI of an IClientRMI object that subscribed without our client library, else empty.
+    A `shared` one may have several consumers (§8.3.4).
     """
 
     id: int
@@ -45,6 +46,7 @@ class SubscriptionCreated(msgspec.Struct, frozen=True, tag=True, array_like=True
     no_local: bool
     callback: str
     created: int
+    shared: bool = False
 
 
 class SubscriptionDeleted(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):

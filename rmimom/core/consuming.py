@@ -30,15 +30,16 @@ def subscribe(state: State, command: Subscribe, turn: Turn) -> list[int]:
         raise IllegalStateError(
             f"prefetch is {command.prefetch} messages and {command.prefetch_bytes} bytes; both must be at least 1"
         )
+    _check_names(command)
     selector = parse_selector(command.selector)
     place = state.find_or_create(command.destination, command.connection, turn)
     subscription: Subscription | None = None
     mailbox: Mailbox
     if isinstance(place, QueuePlace):
-        if command.durable:
+        if command.durable or command.shared:
             raise InvalidDestinationError(
-                f"a durable subscription needs a topic, but {command.destination} is a queue; "
-                "messages in a queue wait for their consumers anyway",
+                f"a {'durable' if command.durable else 'shared'} subscription needs a topic, but "
+                f"{command.destination} is a queue; messages in a queue wait for their consumers anyway",
                 destination=str(command.destination),
             )
         mailbox = place.mailbox
@@ -53,22 +54,29 @@ def subscribe(state: State, command: Subscribe, turn: Turn) -> list[int]:
     return mailbox.open(consumer, command.settled, command.held, turn)
 
 
+def _check_names(command: Subscribe) -> None:
+    """A shared subscription has one name and takes what everybody sends, for its consumers may be anywhere (§8.3.2)."""
+    if command.shared and bool(command.durable) == bool(command.name):
+        raise InvalidDestinationError(
+            "a shared subscription has one name: that of a durable one, or that of one that is not durable"
+        )
+    if command.name and not command.shared:
+        raise InvalidDestinationError(
+            f"the subscription {command.name!r} is neither durable nor shared, so it can have no name",
+            subscription=command.name,
+        )
+    if command.shared and (command.no_local or command.callback):
+        raise IllegalStateError("a shared subscription has neither no-local nor a callback object")
+
+
 def _subscription(
     state: State, client: Client, topic: TopicPlace, command: Subscribe, selector: Selector | None, turn: Turn
 ) -> Subscription:
     """The subscription that the command speaks of, found, made or made anew."""
+    if command.shared:
+        return _shared_subscription(state, client, topic, command, selector, turn)
     if not command.durable:
-        number = state.take_id()
-        subscription = Subscription(
-            number,
-            topic.id,
-            state.mailbox(number, durable=False),
-            selector=selector,
-            no_local=command.no_local,
-            created=turn.now,
-        )
-        topic.subscriptions[number] = subscription
-        return subscription
+        return _new_subscription(state, "", topic, command, selector, turn)
     if not client.owner:
         raise IllegalStateError(
             "a durable subscription belongs to a client id or a user; give one when you create the connection",
@@ -76,6 +84,7 @@ def _subscription(
         )
     check_text(command.durable, "the name of the subscription", InvalidDestinationError)
     check_text(command.callback, "the URI of the callback object", InvalidDestinationError, MAX_URI_LENGTH)
+    _check_same_sharing(state, client, command)
     key = (client.owner, command.durable)
     found = state.subscriptions.get(key)
     if found is not None:
@@ -86,37 +95,95 @@ def _subscription(
                 subscription=command.durable,
                 client_id=client.owner,
             )
-        if found.topic == topic.id and found.no_local == command.no_local and found.selector is selector:
+        if _is_as_asked(found, topic, command, selector):
             if found.callback != command.callback:
                 found.callback = command.callback
                 turn.records.append(CallbackChanged(found.id, command.callback))
             return found
         # Another topic or selector under the same name replaces the subscription, as if it was deleted first (§8.3.3).
         _delete(state, found, turn)
+    return _new_subscription(state, client.owner, topic, command, selector, turn)
+
+
+def _shared_subscription(
+    state: State, client: Client, topic: TopicPlace, command: Subscribe, selector: Selector | None, turn: Turn
+) -> Subscription:
+    """The shared subscription that the command speaks of, durable (§8.3.4) or not (§8.3.2); these two know no other.
+
+    It belongs to the client id; without one, to all connections that have none.
+    """
+    name = command.durable or command.name
+    check_text(name, "the name of the subscription", InvalidDestinationError)
+    if command.durable:
+        _check_same_sharing(state, client, command)
+    key = (client.client_id, name)
+    found = (state.subscriptions if command.durable else state.passing).get(key)
+    if found is not None:
+        if _is_as_asked(found, topic, command, selector):
+            return found
+        if found.active:
+            raise IllegalStateError(
+                f"the shared subscription {name!r} has active consumers with another topic or selector; subscribe as "
+                "they did, close them first, or choose another name",
+                subscription=name,
+                client_id=client.client_id,
+            )
+        _delete(state, found, turn)
+    return _new_subscription(state, client.client_id, topic, command, selector, turn)
+
+
+def _check_same_sharing(state: State, client: Client, command: Subscribe) -> None:
+    """A shared and an unshared durable subscription may not have the same name, active or not (§8.3.3)."""
+    other = state.subscriptions.get((client.owner, command.durable))
+    if other is None or other.shared == command.shared:
+        other = state.subscriptions.get((client.client_id, command.durable))
+    if other is not None and other.shared != command.shared:
+        raise IllegalStateError(
+            f"the durable subscription {command.durable!r} is {'' if other.shared else 'not '}shared; "
+            "unsubscribe it first, or choose another name",
+            subscription=command.durable,
+            client_id=other.owner,
+        )
+
+
+def _is_as_asked(found: Subscription, topic: TopicPlace, command: Subscribe, selector: Selector | None) -> bool:
+    return found.topic == topic.id and found.no_local == command.no_local and found.selector is selector
+
+
+def _new_subscription(
+    state: State, owner: str, topic: TopicPlace, command: Subscribe, selector: Selector | None, turn: Turn
+) -> Subscription:
     number = state.take_id()
+    durable = bool(command.durable)
     subscription = Subscription(
         number,
         topic.id,
-        state.mailbox(number, durable=True),
-        owner=client.owner,
-        name=command.durable,
+        state.mailbox(number, durable),
+        owner=owner,
+        name=command.durable or command.name,
         selector=selector,
         no_local=command.no_local,
-        callback=command.callback,
+        callback=command.callback if durable else "",
         created=turn.now,
+        shared=command.shared,
     )
     topic.subscriptions[number] = subscription
-    state.subscriptions[key] = subscription
+    if not durable:
+        if command.shared:
+            state.passing[owner, command.name] = subscription
+        return subscription
+    state.subscriptions[owner, command.durable] = subscription
     turn.records.append(
         SubscriptionCreated(
             number,
             topic.id,
-            client.owner,
+            owner,
             command.durable,
             command.selector if selector else "",
             command.no_local,
             command.callback,
             turn.now,
+            command.shared,
         )
     )
     return subscription
@@ -130,6 +197,8 @@ def _delete(state: State, subscription: Subscription, turn: Turn) -> None:
     if subscription.durable:
         del state.subscriptions[subscription.owner, subscription.name]
         turn.records.append(SubscriptionDeleted(subscription.id))
+    elif subscription.shared:
+        del state.passing[subscription.owner, subscription.name]
 
 
 def close_consumer(state: State, command: CloseConsumer, turn: Turn) -> None:
@@ -141,7 +210,7 @@ def close_consumer(state: State, command: CloseConsumer, turn: Turn) -> None:
 
 
 def close_opened(state: State, leaving: Iterable[OpenConsumer], turn: Turn) -> None:
-    """Let consumers go together; subscriptions that are not durable go with them."""
+    """Let consumers go together; subscriptions that are not durable go with the last of them."""
     by_mailbox: dict[int, list[OpenConsumer]] = {}
     for opened in leaving:
         by_mailbox.setdefault(opened.mailbox.id, []).append(opened)
@@ -150,14 +219,16 @@ def close_opened(state: State, leaving: Iterable[OpenConsumer], turn: Turn) -> N
         subscription = together[0].subscription
         if subscription is not None:
             subscription.connection = ""
-            if not subscription.durable:
+            if not subscription.durable and not subscription.active:
                 _delete(state, subscription, turn)
 
 
 def delete_subscription(state: State, command: DeleteSubscription, turn: Turn) -> None:
-    """Delete a durable subscription of the caller (§8.3.3)."""
+    """Delete a durable subscription of the caller, shared or not (§8.3.3)."""
     client = state.client(command.connection)
     found = state.subscriptions.get((client.owner, command.name))
+    if found is None:
+        found = state.subscriptions.get((client.client_id, command.name))
     if found is None:
         raise InvalidDestinationError(
             f"{client.owner!r} has no durable subscription named {command.name!r}",

@@ -13,7 +13,7 @@ Rule 4: order is kept (priority, then age), also for what comes back, so while s
         a restart is in doubt nothing younger may overtake it: a mailbox in doubt delivers nothing.
 
 `durable` mailboxes are in the store: queues and durable subscriptions.  A mailbox that is not durable lives and dies
-with its consumer, and records nothing.
+with its consumers, and records nothing.
 """
 
 from __future__ import annotations
@@ -284,7 +284,8 @@ class Mailbox:
 
         What it settled is gone even if another consumer has it by now: that may be the same client, whose old
         connection has not been noticed to be dead.  Returns those of `held` that could not be given back to it because
-        others have or had them; a mailbox that is not durable has no others.
+        others have or had them.  A mailbox that is not durable knows nothing of what is older than itself: the consumer
+        keeps what it has from an earlier one.
         """
         lost: list[int] = []
         if settled or held:
@@ -301,7 +302,7 @@ class Mailbox:
                 entry = back.pop(tag, None)
                 if entry is not None:
                     consumer.hold(entry)
-                elif self.durable and tag not in consumer.held:
+                elif (self.durable or tag > self.id) and tag not in consumer.held:
                     lost.append(tag)
         self.consumers.append(consumer)
         if consumer.selector is not None:

@@ -38,6 +38,7 @@ def recover(state: State, snapshot: Snapshot, now: int) -> list[Record]:
             no_local=record.no_local,
             callback=record.callback,
             created=record.created,
+            shared=record.shared,
         )
         topic.subscriptions[record.id] = subscription
         state.subscriptions[record.client_id, record.name] = subscription

@@ -76,6 +76,7 @@ class State:
         self.places: dict[Destination, Place] = {}
         self.places_by_id: dict[int, Place] = {}
         self.subscriptions: dict[tuple[str, str], Subscription] = {}  # durable ones, by owner and name
+        self.passing: dict[tuple[str, str], Subscription] = {}  # shared, not durable; by client id
         self.producers = Producers(rules.producer_memory)
         self.users: dict[str, UserPut] = {}
         self.clients: dict[str, Client] = {name: Client(name, name, "") for name in (SERVER, BARE)}

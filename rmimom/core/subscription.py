@@ -7,15 +7,27 @@ from rmimom.selector import Selector
 
 
 class Subscription:
-    """A subscription of a topic (§8.3): unshared, so it has at most one active consumer.
+    """A subscription of a topic (§8.3): with at most one active consumer, or `shared` by several who compete.
 
     `selector` chooses what of the topic enters it; None takes everything.
     A durable one is identified by its owner (the client id, or the user where none was given) and its name, and
-    outlives its consumer; `callback` is the URI of a bare IClientRMI object, or empty.  One without a name lives as
-    long as its consumer.
+    outlives its consumers; `callback` is the URI of a bare IClientRMI object, or empty.  A shared one is identified by
+    client id, which may be empty, and name.  One that is not durable lives as long as it has consumers.
     """
 
-    __slots__ = ("callback", "connection", "created", "id", "mailbox", "name", "no_local", "owner", "selector", "topic")
+    __slots__ = (
+        "callback",
+        "connection",
+        "created",
+        "id",
+        "mailbox",
+        "name",
+        "no_local",
+        "owner",
+        "selector",
+        "shared",
+        "topic",
+    )
 
     def __init__(
         self,
@@ -29,6 +41,7 @@ class Subscription:
         no_local: bool = False,
         callback: str = "",
         created: int = 0,
+        shared: bool = False,
     ) -> None:
         self.id = subscription_id
         self.topic = topic
@@ -39,12 +52,13 @@ class Subscription:
         self.no_local = no_local
         self.callback = callback
         self.created = created
+        self.shared = shared
         self.connection = ""  # of the active consumer
 
     @property
     def durable(self) -> bool:
-        """Whether it outlives its consumer."""
-        return bool(self.name)
+        """Whether it outlives its consumers."""
+        return self.mailbox.durable
 
     @property
     def active(self) -> bool:

@@ -75,11 +75,11 @@ _ADD_DESTINATION = """
     INSERT INTO destination (id, kind, name, created) VALUES (?, ?, ?, ?)
     ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, name = excluded.name, created = excluded.created"""
 _ADD_SUBSCRIPTION = """
-    INSERT INTO subscription (id, destination_id, client_id, name, selector, no_local, callback, created)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO subscription (id, destination_id, client_id, name, selector, no_local, callback, created, shared)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (id) DO UPDATE SET destination_id = excluded.destination_id, client_id = excluded.client_id,
         name = excluded.name, selector = excluded.selector, no_local = excluded.no_local,
-        callback = excluded.callback, created = excluded.created"""
+        callback = excluded.callback, created = excluded.created, shared = excluded.shared"""
 _PUT_USER = """
     INSERT INTO account (name, salt, digest, administrator) VALUES (?, ?, ?, ?)
     ON CONFLICT (name) DO UPDATE SET salt = excluded.salt, digest = excluded.digest,
@@ -274,6 +274,7 @@ class Changes:
                 record.no_local,
                 record.callback,
                 record.created,
+                record.shared,
             ),
         )
 

@@ -208,6 +208,7 @@ class MemoryStore:
                 old.no_local,
                 record.callback,
                 old.created,
+                old.shared,
             )
 
 

@@ -147,7 +147,11 @@ FROM (
 LEFT JOIN mailbox ON mailbox.id = place.id;
 """
 
-STEPS: Final = (("0001_first", _FIRST),)
+_SHARED = """
+ALTER TABLE subscription ADD COLUMN shared INTEGER NOT NULL DEFAULT 0;  -- 1: several consumers may have it together
+"""
+
+STEPS: Final = (("0001_first", _FIRST), ("0002_shared_subscriptions", _SHARED))
 """Name and SQL of each step, in order."""
 
 VERSION: Final = len(STEPS)

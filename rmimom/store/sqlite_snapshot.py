@@ -34,7 +34,8 @@ class SqliteSnapshot:
             self._connection,
             self._database,
             list[SubscriptionCreated],
-            "SELECT 'SubscriptionCreated', id, destination_id, client_id, name, selector, no_local, callback, created"
+            "SELECT 'SubscriptionCreated', id, destination_id, client_id, name, selector, no_local, callback, created,"
+            " shared"
             " FROM subscription ORDER BY id",
         )
 

@@ -135,6 +135,14 @@ BAD: list[tuple[dict[str, object], type[JMSError]]] = [
     ({"durable": "x", "callback": "\udcff"}, InvalidDestinationError),
     ({"durable": "x", "callback": "P" * 2049}, InvalidDestinationError),
     ({"durable": "x", "destination": Q}, InvalidDestinationError),
+    ({"shared": True}, InvalidDestinationError),
+    ({"name": "x"}, InvalidDestinationError),
+    ({"shared": True, "name": "x", "durable": "x"}, InvalidDestinationError),
+    ({"shared": True, "name": "x", "destination": Q}, InvalidDestinationError),
+    ({"shared": True, "name": "a\nb"}, InvalidDestinationError),
+    ({"shared": True, "durable": "x" * 256}, InvalidDestinationError),
+    ({"shared": True, "name": "x", "no_local": True}, IllegalStateError),
+    ({"shared": True, "durable": "x", "callback": "PYRO:a@h:1"}, IllegalStateError),
 ]
 
 
@@ -167,3 +175,39 @@ def test_late_acknowledgement_of_a_closed_consumer_does_nothing() -> None:
     made.handle(CloseConsumer("c", 1))
     assert made.handle(Acknowledge("c", 1, tags=(2,))) == Outcome(Accepted(), [], [])
     assert made.broker.statistics().destinations[0].pending == 1
+
+
+@pytest.mark.parametrize("kind", ["name", "durable"])
+def test_a_shared_subscription_without_client_id_is_for_all_who_have_none(kind: str) -> None:
+    """§8.3.2, §8.3.4: it is identified by its name and by the client identifier, which may be unset."""
+    made = room()
+    made.handle(Connect("d", "bob"))
+    made.handle(Connect("e", "ann", "laptop"))
+    for connection in "cde":
+        command = Subscribe(connection, 1, T, shared=True, prefetch=1, **{kind: "x"})  # type: ignore[arg-type]
+        assert isinstance(made.handle(command).reply, Accepted)
+    outcome = made.handle(Send("c", "", 0, T, [frame_for(T, "a"), frame_for(T, "b")]))
+    told = sorted((connection, tag) for connection in "cde" for tag in order_for(outcome, connection, 1))
+    (first, one), (second, other), laptop, _ = [*told, None]
+    assert (first, second) == ("c", "d")
+    assert one != other
+    assert laptop == ("e", min(one, other))
+
+
+def test_a_consumer_that_comes_back_hears_what_others_took_over() -> None:
+    """Given two consumers of a shared subscription, when one is cut off and comes back, then what it had is lost.
+
+    After a restart of the server nobody else can have it, so it keeps what it holds.
+    """
+    made = room()
+    made.handle(Connect("d", "bob"))
+    for connection in "cd":
+        made.handle(Subscribe(connection, 1, T, shared=True, name="x"))
+    (tag,) = order_for(made.handle(Send("c", "", 0, T, [frame_for(T)])), "c", 1)
+    assert order_for(made.handle(Disconnect("c")), "d", 1) == [tag]
+    made.handle(Connect("c", "ann"))
+    again = Subscribe("c", 1, T, shared=True, name="x", held=(tag,))
+    assert made.handle(again).reply == Accepted([tag])
+    made.restart()
+    made.handle(Connect("c", "ann"))
+    assert made.handle(again).reply == Accepted([])

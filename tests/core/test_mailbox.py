@@ -21,10 +21,10 @@ NOW = 1000
 class Desk:
     """One mailbox with its surroundings; every act is a turn of its own."""
 
-    def __init__(self, *, durable: bool = True) -> None:
+    def __init__(self, *, durable: bool = True, number: int = 0) -> None:
         self.residence = Residence()
         self.agenda: Agenda[Mailbox] = Agenda()
-        self.mailbox = Mailbox(1, durable, self.residence, self.agenda)
+        self.mailbox = Mailbox(number or 1, durable, self.residence, self.agenda)
         self.turn = Turn(NOW)
 
     def entry(self, number: int, *, priority: int = 4, expiration: int = 0, stored: bool = True) -> Entry:
@@ -236,7 +236,16 @@ def test_held_is_lost_if_somebody_else_has_or_had_it() -> None:
 
 def test_nothing_is_lost_to_others_where_there_are_none() -> None:
     """A subscription that is not durable is new after a reconnection; what its client has is its own."""
-    assert Desk(durable=False).open(consumer(), held=(1, 2))[0] == []
+    assert Desk(durable=False, number=3).open(consumer(), held=(1, 2))[0] == []
+
+
+def test_what_others_of_a_shared_subscription_took_over_is_lost() -> None:
+    """One that is not durable but has lived on: what came since it was made went to its other consumers."""
+    desk = Desk(durable=False, number=3)
+    other = consumer("other")
+    desk.open(other)
+    desk.put(4)
+    assert desk.open(consumer("late"), held=(2, 4))[0] == [4]
 
 
 def test_expired_message_among_those_given_back_is_not_given_to_who_claims_it() -> None:

@@ -28,3 +28,10 @@ def test_own(owner: str, at: str, connection: str, client_id: str, own: bool) ->
     assert subscription.is_own(connection, client_id) is own
     assert subscription.durable is bool(owner)
     assert not subscription.active
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_durable(durable: bool) -> None:
+    """§8.3.2: a shared subscription may have a name and yet not be durable."""
+    mailbox = Mailbox(1, durable, Residence(), Agenda())
+    assert Subscription(1, 2, mailbox, name="x", shared=True).durable is durable

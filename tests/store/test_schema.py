@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from rmimom.records import SubscriptionCreated
 from rmimom.store import schema
+from rmimom.store.sqlite import DATABASE_NAME, SqliteStore
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -46,24 +48,42 @@ def test_each_step_is_written_down(connection):
 def test_steps_are_done_once_and_only_what_is_missing(connection, monkeypatch):
     connection.execute("INSERT INTO destination VALUES (1, 'queue', 'orders', 0)")
     schema.migrate(connection)
-    steps = (*schema.STEPS, ("0002_more", "CREATE TABLE more (id INTEGER);\nINSERT INTO more VALUES (1);\n"))
+    steps = (*schema.STEPS, ("more", "CREATE TABLE more (id INTEGER);\nINSERT INTO more VALUES (1);\n"))
     monkeypatch.setattr(schema, "STEPS", steps)
-    monkeypatch.setattr(schema, "VERSION", 2)
+    monkeypatch.setattr(schema, "VERSION", len(steps))
     schema.migrate(connection)
     schema.migrate(connection)
     assert connection.execute("SELECT id FROM more").fetchall() == [(1,)]
     assert value(connection, "SELECT count(*) FROM destination") == 1
-    assert value(connection, "PRAGMA user_version") == 2
+    assert value(connection, "PRAGMA user_version") == len(steps)
 
 
 def test_a_step_that_fails_leaves_nothing(connection, monkeypatch):
-    steps = (*schema.STEPS, ("0002_bad", "CREATE TABLE more (id INTEGER);\nINSERT INTO nowhere VALUES (1);\n"))
+    steps = (*schema.STEPS, ("bad", "CREATE TABLE more (id INTEGER);\nINSERT INTO nowhere VALUES (1);\n"))
     monkeypatch.setattr(schema, "STEPS", steps)
-    monkeypatch.setattr(schema, "VERSION", 2)
+    monkeypatch.setattr(schema, "VERSION", len(steps))
     with pytest.raises(sqlite3.OperationalError):
         schema.migrate(connection)
-    assert value(connection, "PRAGMA user_version") == 1
+    assert value(connection, "PRAGMA user_version") == len(steps) - 1
     assert value(connection, "SELECT count(*) FROM sqlite_master WHERE name = 'more'") == 0
+
+
+def test_an_older_file_is_brought_up_to_date(tmp_path, monkeypatch):
+    """Given a file of the first version with a subscription, when it is opened, then that is as it was: not shared."""
+    steps = schema.STEPS
+    (tmp_path / "data").mkdir()
+    with closing(sqlite3.connect(tmp_path / "data" / DATABASE_NAME, isolation_level=None)) as old:
+        monkeypatch.setattr(schema, "STEPS", steps[:1])
+        monkeypatch.setattr(schema, "VERSION", 1)
+        schema.prepare(old)
+        schema.migrate(old)
+        old.execute("INSERT INTO destination VALUES (1, 'topic', 'news', 0)")
+        old.execute("INSERT INTO subscription VALUES (2, 1, 'ann', 'archive', '', 0, '', 7)")
+    monkeypatch.undo()
+    store = SqliteStore(tmp_path / "data")
+    store.open()
+    assert list(store.load().subscriptions()) == [SubscriptionCreated(2, 1, "ann", "archive", "", False, "", 7)]
+    store.close()
 
 
 def test_a_restart_does_not_import_sqlite_utils(directory, environment):

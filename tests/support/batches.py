@@ -79,7 +79,9 @@ def topic(number: int) -> DestinationCreated:
 
 def subscription(number: int, destination: int) -> SubscriptionCreated:
     """A durable subscription."""
-    return SubscriptionCreated(number, destination, "client", f"name-{number}", "magnitude > 5", True, "", NOW)
+    return SubscriptionCreated(
+        number, destination, "client", f"name-{number}", "magnitude > 5", True, "", NOW, bool(number % 2)
+    )
 
 
 class Script:

@@ -4,7 +4,8 @@ A file is a sequence of exchanges separated by empty lines: commands, a line of 
 answered.  Lines that begin with # are remarks.  Commands:
 
     connect c1 [user=ann] [id=laptop]           disconnect c1 [orderly]
-    subscribe c1/1 queue://orders [durable=NAME] [prefetch=2] [bytes=100] [no-local] [settled=3,4] [held=5]
+    subscribe c1/1 queue://orders [durable=NAME] [shared] [name=NAME] [prefetch=2] [bytes=100]
+        [no-local] [settled=3,4] [held=5]
     close c1/1                                  unsubscribe c1 NAME
     send c1 queue://orders a b c [producer=p seq=1] [priority=9] [ttl=MS] [delay=MS] [not-persistent]
     ack c1/1 4 5                                ack c1/1 up-to=5
@@ -60,6 +61,7 @@ from rmimom.records import (
 )
 
 DASHES = "----"
+FLAGS = {"no-local", "not-persistent", "shared"}
 
 
 class Words:
@@ -68,9 +70,9 @@ class Words:
     def __init__(self, line: str) -> None:
         words = shlex.split(line)
         self.verb = words[0]
-        self.plain = [word for word in words[1:] if "=" not in word and word not in {"no-local", "not-persistent"}]
+        self.plain = [word for word in words[1:] if "=" not in word and word not in FLAGS]
         self.named = dict(word.split("=", 1) for word in words[1:] if "=" in word)
-        self.flags = {word for word in words[1:] if word in {"no-local", "not-persistent"}}
+        self.flags = {word for word in words[1:] if word in FLAGS}
 
     def number(self, name: str, default: int = 0) -> int:
         """A named number."""
@@ -168,6 +170,8 @@ def _subscribe(words: Words, now: int) -> Command:
         durable=words.named.get("durable", ""),
         selector=words.named.get("selector", ""),
         no_local="no-local" in words.flags,
+        shared="shared" in words.flags,
+        name=words.named.get("name", ""),
         prefetch=words.number("prefetch", 1000),
         prefetch_bytes=words.number("bytes", 1000000),
         settled=words.numbers("settled"),
@@ -218,7 +222,8 @@ def tell_record(record: Record) -> str:
         case DestinationDeleted():
             return f"deleted destination {record.id}"
         case SubscriptionCreated():
-            return f"created subscription {record.client_id}:{record.name} of {record.destination} as {record.id}"
+            kind = "shared subscription" if record.shared else "subscription"
+            return f"created {kind} {record.client_id}:{record.name} of {record.destination} as {record.id}"
         case SubscriptionDeleted():
             return f"deleted subscription {record.id}"
         case CallbackChanged():

@@ -79,9 +79,12 @@ def check_store(broker: Broker, store: MemoryStore) -> None:
         place.id: (place.destination.kind, place.destination.name) for place in state.places.values()
     }
     assert {
-        (made.id, made.destination, made.client_id, made.name, made.no_local, made.callback)
+        (made.id, made.destination, made.client_id, made.name, made.no_local, made.callback, made.shared)
         for made in snapshot.subscriptions()
-    } == {(one.id, one.topic, one.owner, one.name, one.no_local, one.callback) for one in state.subscriptions.values()}
+    } == {
+        (one.id, one.topic, one.owner, one.name, one.no_local, one.callback, one.shared)
+        for one in state.subscriptions.values()
+    }
     assert {user.name: user for user in snapshot.users()} == state.users
     known = dict(state.producers.items())
     assert all(producer.sequence <= known[producer.producer] for producer in snapshot.producers())

@@ -207,7 +207,7 @@ class StoreContract(ABC):
     def test_callback_of_a_subscription_changes(self, store, append):
         append(*PLACES, CallbackChanged(FIRST, "PYRO:object@host:1"))
         changed = SubscriptionCreated(
-            FIRST, TOPIC, "client", "name-3", "magnitude > 5", True, "PYRO:object@host:1", NOW
+            FIRST, TOPIC, "client", "name-3", "magnitude > 5", True, "PYRO:object@host:1", NOW, True
         )
         assert contents(store)["subscriptions"] == [changed, PLACES[3]]
 

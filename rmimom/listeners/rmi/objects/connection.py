@@ -352,6 +352,8 @@ _SUBSCRIBE_OPTIONS: Mapping[str, type] = {
     "prefetch_bytes": int,
     "settled": tuple,
     "held": tuple,
+    "shared": bool,
+    "name": str,
 }
 
 
