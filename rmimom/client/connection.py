@@ -24,6 +24,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
@@ -36,7 +37,7 @@ from rmimom.client.manager import ClientConnectionManager, Welcome, delays
 from rmimom.client.mode import AUTO_ACKNOWLEDGE, AcknowledgeMode
 from rmimom.client.pull import Puller
 from rmimom.client.session import Session
-from rmimom.client.transport import Channel, is_answer, local_address
+from rmimom.client.transport import Channel, local_address
 from rmimom.errors import (
     ConnectionFailedError,
     IllegalStateError,
@@ -90,6 +91,8 @@ class Connection:
         self._exchange = Exchange(max_in_flight=max_in_flight, patience=reconnect_timeout, on_lost=self._on_lost)
         self._outbox = self._exchange.outbox
         self._inbox = Inbox()
+        self._life = 0
+        """Counts the connections to a server; what comes late from one that is gone must not be taken."""
         self._inbox_lock = threading.Lock()
         self._consumers: dict[int, Consumer] = {}
         self._consumer_numbers = itertools.count(1)
@@ -180,7 +183,8 @@ class Connection:
                 session.close()
             if self._exchange.problem is None:
                 try:
-                    self._exchange.flush(0 if self._lost else CLOSE_TIMEOUT)
+                    if self._lost is None or self._outbox.unconfirmed:
+                        self._exchange.flush(CLOSE_TIMEOUT)
                 except ConnectionFailedError as error:
                     if self._outbox.unconfirmed:
                         unconfirmed = error
@@ -228,13 +232,14 @@ class Connection:
         deadline = time.monotonic() + self._reconnect_timeout
         try:
             while True:
+                channel = self._exchange.channel
                 try:
                     self._start_delivery()
                     self._exchange.call("subscribe", number, str(consumer.destination), consumer._options, then=opened)
                     return
-                except ConnectionFailedError as error:
-                    if is_answer(error):
-                        raise
+                except ConnectionFailedError:
+                    if channel is not None and self._exchange.channel is channel:
+                        raise  # not because the server was lost
                     self._exchange.wait_for_server(deadline - time.monotonic())
         except BaseException:
             self._withdraw(number)
@@ -285,10 +290,15 @@ class Connection:
 
     # Deliveries.
 
-    def _accept(self, data: memoryview) -> int:
-        """Take a batch of deliveries; returns the number of the last one taken."""
+    def _accept(self, life: int, data: memoryview) -> int:
+        """Take a batch of deliveries; returns the number of the last one taken.
+
+        Raises ConnectionFailedError if the connection to that server was given up meanwhile.
+        """
         batch = decode_deliveries(data)
         with self._inbox_lock:
+            if life != self._life:
+                raise ConnectionFailedError("the batch comes from a server that was given up")
             for intake in self._inbox.accept(batch):
                 self._consumers[intake.number]._session._arrived.notify_all()
             return self._inbox.sequence
@@ -301,23 +311,22 @@ class Connection:
                 log.info("messages of %r come by %s", self, self._delivery)
 
     def _deliver_by(self, way: str) -> str:
-        if way != "pull":
-            try:
-                self._ask_for_callbacks()
-                return "callback"
-            except JMSError as error:
-                if way == "callback" or not is_answer(error):
-                    raise
-                log.info("the server cannot call this process, so it asks the server for messages: %s", error)
         channel = self._exchange.channel
         if channel is None:
             raise ConnectionFailedError("the server was lost before messages could be asked for")
-        self._puller = Puller(channel.uri, self._accept, self._exchange.lose)
+        accept = partial(self._accept, self._life)
+        if way != "pull":
+            try:
+                self._ask_for_callbacks(local_address(channel), accept)
+                return "callback"
+            except JMSError as error:
+                if way == "callback" or self._exchange.channel is not channel:
+                    raise
+                log.info("the server cannot call this process, so it asks the server for messages: %s", error)
+        self._puller = Puller(channel.uri, accept, self._exchange.lose)
         return "pull"
 
-    def _ask_for_callbacks(self) -> None:
-        channel = self._exchange.channel
-        host = local_address(channel) if channel is not None else "localhost"
+    def _ask_for_callbacks(self, host: str, accept: Callable[[memoryview], int]) -> None:
         if self._callback is None or self._callback.host != host:
             if self._callback is not None:
                 self._callback.stop()
@@ -325,7 +334,7 @@ class Connection:
                 self._callback = CallbackServer(host, self._suspect)
             except OSError as error:
                 raise ConnectionFailedError(f"no port for callbacks at {host}: {error}", host=host) from error
-        uri = self._callback.offer(self.client_id, self._accept)
+        uri = self._callback.offer(self.client_id, accept)
         try:
             self._exchange.call("deliver_to", uri, patient=False)
         except BaseException:
@@ -376,7 +385,6 @@ class Connection:
         if self._suspicious or silent >= interval:
             self._suspicious = False
             self._exchange.call("ping", patient=False)
-            self._exchange.last_used = time.monotonic()
             silent = 0.0
         self._exchange.keep(interval - silent)
 
@@ -418,6 +426,7 @@ class Connection:
         channel = self._greet()
         try:
             with self._inbox_lock:
+                self._life += 1
                 self._inbox.restart()
                 consumers = [consumer for consumer in self._consumers.values() if consumer._opened]
             for consumer in consumers:
@@ -463,11 +472,12 @@ class Connection:
             intake.drop(lost)
 
     def _stop_delivery(self) -> None:
-        if self._puller is not None:
-            self._puller.stop()
-            self._puller = None
-        if self._callback is not None:
-            self._callback.withdraw()
+        with self._delivery_lock:
+            if self._puller is not None:
+                self._puller.stop()
+                self._puller = None
+            if self._callback is not None:
+                self._callback.withdraw()
 
     def _fail(self, error: JMSError) -> None:
         """Calls that wait have waited long enough."""

@@ -59,6 +59,7 @@ class Exchange:
         self._rounds = 0
         self._waiters = 0
         self.keeper_idle = False
+        self._keeper_called = False
         self.last_used = time.monotonic()
 
     # What producers and consumers call.
@@ -124,6 +125,7 @@ class Exchange:
                     raise ConnectionFailedError(f"the connection was lost during {method}; its outcome is unknown")
                 if then is not None:
                     then()
+                self.last_used = time.monotonic()
             return answer
         except BaseException as error:
             self._check(channel, error)
@@ -142,10 +144,11 @@ class Exchange:
     def keep(self, pause: float) -> None:
         """Sleep until there is something to do for the keeper, at most `pause` seconds, and do it."""
         with self.lock:
-            if not self._something_left():
+            if not self._something_left() and not self._keeper_called:
                 self.keeper_idle = True
                 self._work.wait(pause)
                 self.keeper_idle = False
+            self._keeper_called = False
             if not self._something_left():
                 return
             if self._under_way:
@@ -171,9 +174,10 @@ class Exchange:
             self._leave()
 
     def wake_keeper(self) -> None:
-        """End the keeper's sleep whatever there is to do."""
+        """End the keeper's sleep, or its next one, whatever there is to do."""
         with self.lock:
             self.keeper_idle = False
+            self._keeper_called = True
             self._work.notify_all()
 
     def connect(self, channel: Channel) -> None:

@@ -40,7 +40,7 @@ class Producer:
         self._next_id = self._connection._message_numbers.__next__
         self._id_prefix = self._connection._message_id_prefix
         self.destination = destination
-        self._name = str(destination) if destination is not None else ""
+        self._name = str(destination.checked()) if destination is not None else ""
         self._stream: Stream | None = None
         if destination is not None:
             with self._exchange.lock:
@@ -296,11 +296,12 @@ class Producer:
         now = _now() // 1_000_000 + self._connection._clock_offset
         lifetime = self._time_to_live if time_to_live is None else milliseconds(time_to_live, "time_to_live")
         delay = self._delay if delivery_delay is None else milliseconds(delivery_delay, "delivery_delay")
-        if correlation_id is not None or type_ is not None or reply_to is not None:
-            _check_text(correlation_id, "correlation_id")
-            _check_text(type_, "type")
-            if reply_to is not None:
-                reply_to = str(parse_destination(reply_to) if isinstance(reply_to, str) else reply_to.checked())
+        if correlation_id is not None:
+            correlation_id = _text(correlation_id, "correlation_id")
+        if type_ is not None:
+            type_ = _text(type_, "type")
+        if reply_to is not None:
+            reply_to = str(parse_destination(reply_to) if isinstance(reply_to, str) else reply_to.checked())
         size = len(data) + len(encoded)
         if size > self._connection._largest_message:
             self._refuse_size(size)
@@ -363,9 +364,15 @@ class Producer:
         )
 
 
-def _check_text(value: object, name: str) -> None:
-    if value is not None and not isinstance(value, str):
+def _text(value: object, name: str) -> str:
+    """The value as a plain str that can be encoded: one that cannot would spoil the exchange of all messages."""
+    if not isinstance(value, str):
         raise MessageFormatError(f"{name} must be a str, but it is a {type(value).__name__}")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise MessageFormatError(f"{name} holds text that is not Unicode: {error}") from None
+    return str(value)
 
 
 def _set_headers(message: Message, frame: Frame) -> None:

@@ -297,6 +297,7 @@ class Session:
 
 def _wanted(destination: object, kind: type[_D]) -> _D:
     if isinstance(destination, kind):
+        destination.checked()
         return destination
     raise InvalidDestinationError(
         f"{destination!r} is not a {kind.__name__}; make one with session.{kind.__name__.lower()}(name)"

@@ -225,11 +225,6 @@ def _read_some(sock: socket.socket, deadline: float) -> bytes:
     return data
 
 
-def is_answer(error: JMSError) -> bool:
-    """Whether the error came from the other side, as the outcome of a call that arrived."""
-    return hasattr(error, TRACEBACK)
-
-
 def call_once(uri: str, method: str, *arguments: object, time_limit: float = CONNECT_TIMEOUT) -> Any:
     """Connect, call one method, and release the connection at once.  Raises ConnectionFailedError and JMSErrors."""
     register_errors()

@@ -9,6 +9,7 @@ import pytest
 from support.fake_server import FakeServer
 from support.waiting import wait_until
 
+from rmimom.client import connection as connection_module
 from rmimom.client.connection import Connection, ConnectionEvent
 from rmimom.client.factory import ConnectionFactory
 from rmimom.errors import (
@@ -53,9 +54,26 @@ def test_auto_falls_back_to_pull(factory: ConnectionFactory, server: FakeServer)
     assert server.calls["deliver_to"] == 1
 
 
+def test_auto_falls_back_to_pull_when_there_is_no_port(
+    factory: ConnectionFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_port(*_: object) -> None:
+        raise OSError("too many open files")
+
+    monkeypatch.setattr(connection_module, "CallbackServer", no_port)
+    with factory.create_connection() as connection:
+        session = connection.create_session()
+        session.create_receiver(session.queue("q"))
+        assert connection.delivery == "pull"
+    with factory.create_connection(delivery="callback") as connection:
+        session = connection.create_session()
+        with pytest.raises(ConnectionFailedError, match="no port for callbacks"):
+            session.create_receiver(session.queue("q"))
+
+
 def test_callback_that_cannot_be_is_an_error(factory: ConnectionFactory, server: FakeServer) -> None:
     server.no_callbacks = True
-    with factory.create_connection(delivery="callback", reconnect_timeout=0) as connection:
+    with factory.create_connection(delivery="callback") as connection:
         session = connection.create_session()
         with pytest.raises(ConnectionFailedError, match="cannot be called"):
             session.create_receiver(session.queue("q"))

@@ -23,6 +23,7 @@ from rmimom.errors import (
 )
 from rmimom.frame import Frame, decode_frame
 from rmimom.message import Message
+from rmimom.values import Char
 
 Q = Queue("q")
 
@@ -120,6 +121,8 @@ def test_a_producer_to_any_destination(connection: Connection, server: FakeServe
         ({"body": "x", "delivery_delay": "soon"}, "delivery_delay is 'soon'"),
         ({"body": "x", "correlation_id": 5}, "correlation_id must be a str"),
         ({"body": "x", "type": b"t"}, "type must be a str"),
+        ({"body": "x", "correlation_id": "\ud800"}, "correlation_id holds text that is not Unicode"),
+        ({"body": "x", "type": "\ud800"}, "type holds text that is not Unicode"),
     ],
 )
 def test_what_cannot_be_sent(
@@ -130,6 +133,24 @@ def test_what_cannot_be_sent(
         sender.send(**arguments)  # type: ignore[arg-type]
     assert complaint in str(caught.value)
     assert server.exchanges == []
+
+
+def test_a_str_of_another_class_is_sent_as_text(connection: Connection, server: FakeServer) -> None:
+    sender = connection.create_session().create_sender(Q)
+    sender.send(Char("x"), correlation_id=Char("c"), type=Char("t"))
+    [frame] = stored(server)
+    assert (frame.body, frame.correlation_id, frame.type) == (b"x", "c", "t")
+
+
+def test_a_destination_whose_name_cannot_be_sent(connection: Connection) -> None:
+    session = connection.create_session()
+    for name in ("\ud800", "a b"):
+        with pytest.raises(InvalidDestinationError, match="names may not hold"):
+            session.create_sender(Queue(name))
+        with pytest.raises(InvalidDestinationError, match="names may not hold"):
+            session.create_producer().send("x", destination=Queue(name))
+        with pytest.raises(InvalidDestinationError, match="names may not hold"):
+            session.create_sender(Queue("q")).send("x", reply_to=Queue(name))
 
 
 def test_defaults_that_cannot_be(connection: Connection) -> None:
