@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from support.fake_server import FakeServer
@@ -226,6 +227,24 @@ def test_a_subscription_still_held_by_the_old_connection_is_waited_for(scene: Sc
     scene.server.end(old)
     message = subscriber.receive(10)
     assert message is not None
+
+
+def test_a_consumer_closed_while_it_is_opened_again_stays_closed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the server would hand it messages that nobody takes."""
+    connection = scene.connect()
+    session = connection.create_session()
+    closed, there = session.create_receiver(Q), session.create_receiver(Queue("r"))
+    resubscribe = connection._resubscribe
+
+    def close_then(channel: Any, consumer: Any, *, give_up: bool) -> None:
+        resubscribe(channel, consumer, give_up=give_up)
+        closed.close()
+
+    monkeypatch.setattr(connection, "_resubscribe", close_then)
+    scene.server.cut()
+    session.create_sender(Queue("r")).send("x")
+    assert there.receive(10) is not None
+    wait_until(lambda: [consumer.number for consumer in scene.server.broker.consumers] == [there._number])
 
 
 def test_no_server_for_too_long(scene: Scene) -> None:
