@@ -1,8 +1,9 @@
 """A bare IClientRMI object that takes plain messages, one call each.
 
-It knows nothing of tags and batches: a message whose `new_message` returned true is acknowledged, any other is
-given back and tried again after a pause.  An object that cannot be called is offline: its consumer closes, and what it
-did not take waits for it.
+It knows nothing of tags and batches: a message whose `new_message` returned true is acknowledged.  After any other
+answer the consumer closes, so that a queue's other consumers can have what it held, and opens anew after a pause: then
+everything comes again in its order, also what was on its way meanwhile.  An object that cannot be called is offline:
+its consumer closes, and what it did not take waits for it.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ import logging
 from collections import deque
 from collections.abc import Callable
 
-from rmimom.commands import Acknowledge, CloseConsumer, Connect, Disconnect, Release, Subscribe
+from rmimom.commands import Acknowledge, CloseConsumer, Connect, Disconnect, Subscribe
 from rmimom.destination import Destination
 from rmimom.engine import Engine
-from rmimom.errors import ConnectionFailedError, JMSError
-from rmimom.frame import Delivered
+from rmimom.errors import InvalidDestinationError, JMSError, MessageFormatError
+from rmimom.frame import PERSISTENT, Delivered, decode_head
 from rmimom.listeners.rmi.caller import CallbackPeer, RemoteCallError
 from rmimom.message import Message
 
@@ -26,6 +27,8 @@ PREFETCH = 100
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
 """Seconds between attempts to deliver a message that the object refuses; doubled each time."""
+DEEPEST = 100
+"""Levels of nesting in a body; Python's own parser, which stock serpent uses, gives up at 200."""
 
 
 class BareSubscriber:
@@ -49,6 +52,8 @@ class BareSubscriber:
         self._connection = connection
         self._timeout = timeout
         self._on_offline = on_offline
+        self._durable = ""
+        self._consumer = 1
         self._waiting: deque[Delivered] = deque()
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -58,13 +63,12 @@ class BareSubscriber:
 
         Raises ConnectionFailedError if it cannot be called, or what Connect and Subscribe refuse with.
         """
+        self._durable = durable
         peer = await CallbackPeer.connect(self.uri, timeout=self._timeout)
         try:
             await self._engine.submit(Connect(self._connection, self.user))
             self._engine.dispatch.attach(self._connection, self)
-            await self._engine.submit(
-                Subscribe(self._connection, 1, self.destination, durable=durable, prefetch=PREFETCH, callback=self.uri)
-            )
+            await self._subscribe()
         except BaseException:
             peer.close()
             self._engine.dispatch.detach(self._connection)
@@ -72,9 +76,21 @@ class BareSubscriber:
             raise
         self._task = asyncio.get_running_loop().create_task(self._run(peer))
 
+    async def _subscribe(self) -> None:
+        await self._engine.submit(
+            Subscribe(
+                self._connection,
+                self._consumer,
+                self.destination,
+                durable=self._durable,
+                prefetch=PREFETCH,
+                callback=self.uri,
+            )
+        )
+
     def deliver(self, deliveries: list[Delivered]) -> None:
-        """Take messages from the engine."""
-        self._waiting.extend(deliveries)
+        """Take messages from the engine; those for a consumer that was closed meanwhile went back."""
+        self._waiting.extend(delivered for delivered in deliveries if self._consumer in delivered.consumers)
         self._news.set()
 
     def consumer_closed(self, consumer: int, error: JMSError) -> None:
@@ -93,15 +109,15 @@ class BareSubscriber:
                 if await self._offer(peer, delivered):
                     self._waiting.popleft()
                     pause = FIRST_PAUSE
-                    self._engine.tell(Acknowledge(self._connection, 1, tags=(delivered.tag,)))
+                    self._engine.tell(Acknowledge(self._connection, self._consumer, tags=(delivered.tag,)))
                 else:
-                    # Everything goes back, so that the order is kept when it comes again.
-                    tags = [waiting.tag for waiting in self._waiting]
+                    self._engine.tell(CloseConsumer(self._connection, self._consumer))
+                    self._consumer += 1
                     self._waiting.clear()
                     await asyncio.sleep(pause)
                     pause = min(pause * 2, LONGEST_PAUSE)
-                    self._engine.tell(Release(self._connection, 1, tags))
-        except ConnectionFailedError as error:
+                    await self._subscribe()
+        except JMSError as error:
             log.info("subscriber %r of %s is offline: %s", self.user, self.destination, error)
             self._task = None
             self._end()
@@ -110,12 +126,21 @@ class BareSubscriber:
             peer.close()
 
     async def _offer(self, peer: CallbackPeer, delivered: Delivered) -> bool:
-        message = Message.from_frame(delivered.frame, delivery_count=delivered.counts[0])
+        count = delivered.counts[0]
         try:
-            result, _ = await peer.call("new_message", (message.to_dict(),), {}, timeout=self._timeout)
+            try:
+                message = Message.from_frame(delivered.frame, delivery_count=count).to_dict()
+                _check_depth(message["body"])
+                return await self._call(peer, message)
+            except (MessageFormatError, InvalidDestinationError, ValueError, RecursionError) as error:
+                # The server reads no bodies and properties on their way, so this can be the first time for this one.
+                return await self._call(peer, _unreadable(delivered, error))
         except RemoteCallError as error:
             log.warning("subscriber %r of %s failed on a message: %s", self.user, self.destination, error)
             return False
+
+    async def _call(self, peer: CallbackPeer, message: dict[str, object]) -> bool:
+        result, _ = await peer.call("new_message", (message,), {}, timeout=self._timeout)
         return bool(result)
 
     def stop(self) -> None:
@@ -127,5 +152,46 @@ class BareSubscriber:
 
     def _end(self) -> None:
         self._engine.dispatch.detach(self._connection)
-        self._engine.tell(CloseConsumer(self._connection, 1))
+        self._engine.tell(CloseConsumer(self._connection, self._consumer))
         self._engine.tell(Disconnect(self._connection))
+
+
+def _check_depth(body: object) -> None:
+    """Raise MessageFormatError for a body that serpent might refuse at the other end."""
+    level = [body]
+    for _ in range(DEEPEST):
+        level = [
+            item
+            for value in level
+            if isinstance(value, dict | list | tuple)
+            for item in (value.values() if isinstance(value, dict) else value)
+        ]
+        if not level:
+            return
+    raise MessageFormatError(f"the body is nested more than {DEEPEST} deep")
+
+
+def _unreadable(delivered: Delivered, error: Exception) -> dict[str, object]:
+    """What a bare object is told of a message that cannot be read: the bytes of its frame, and the kind "unreadable".
+
+    It has to be told something, or everybody else's messages would wait behind this one for ever.
+    """
+    head = decode_head(delivered.frame)
+    log.warning("message %s to %s cannot be read: %s", head.message_id, head.destination, error)
+    count = delivered.counts[0]
+    return {
+        "body": bytes(delivered.frame),
+        "kind": "unreadable",
+        "properties": {},
+        "priority": head.priority,
+        "persistent": head.mode == PERSISTENT,
+        "correlation_id": None,
+        "reply_to": None,
+        "type": None,
+        "message_id": head.message_id,
+        "timestamp": head.timestamp,
+        "expiration": head.expiration,
+        "destination": head.destination,
+        "redelivered": count > 1,
+        "delivery_count": count,
+    }
