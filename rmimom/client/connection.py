@@ -361,7 +361,7 @@ class Connection:
         after = time.time_ns()
         if welcome.server_time:
             self._clock_offset = welcome.server_time - (before + after) // 2_000_000
-        self._largest_message = max(0, welcome.max_message_size - HEADER_ROOM)
+        self._largest_message = welcome.max_message_size - min(HEADER_ROOM, welcome.max_message_size // 2)
         self._welcome = welcome
         return Channel(welcome.connection)
 

@@ -360,7 +360,10 @@ class Producer:
     def _refuse_size(self, size: int) -> None:
         limit = self._connection._largest_message
         raise MessageTooLargeError(
-            f"the message has {size} bytes; the server takes at most {limit} (max_message_size)", size=size, limit=limit
+            f"the message has {size} bytes; at most {limit} leave room for its headers in the server's "
+            f"max_message_size of {self._connection._welcome.max_message_size}",
+            size=size,
+            limit=limit,
         )
 
 

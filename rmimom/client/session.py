@@ -27,7 +27,7 @@ _D = TypeVar("_D", bound=Destination)
 LISTENER_ATTEMPTS: Final = 6
 """How often a message is offered to observers that raise errors before it goes back to the server; as in ActiveMQ."""
 LISTENER_PAUSE: Final = 0.05
-"""Seconds before the second attempt; doubled for each one after that."""
+"""Seconds before the second attempt; doubled for each one after that, and for the first after it went back."""
 
 
 class Session:
@@ -278,7 +278,8 @@ class Session:
             except JMSError as refusal:
                 # Lost meanwhile: the server gets to hear that we do not hold the message when we come back.
                 log.info("giving message %s back: %s", message.message_id, refusal)
-            return 0.0
+            # It may well come straight back, and has used up its attempts then.
+            return LISTENER_PAUSE * float(2**LISTENER_ATTEMPTS)
         if self._automatic:
             with self._lock:
                 intake.acknowledge(tag)

@@ -206,6 +206,31 @@ def test_a_message_that_no_observer_bears_goes_back_to_the_server(
     assert server.calls["release"] == 1
 
 
+def test_what_went_back_and_came_again_is_not_tried_without_a_pause(
+    connection: Connection, server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_module, "LISTENER_ATTEMPTS", 1)
+    monkeypatch.setattr(session_module, "LISTENER_PAUSE", 3600.0)
+    logging.getLogger("rmimom.client").setLevel(logging.CRITICAL)
+    tries: list[int] = []
+
+    def observer(message: Message) -> None:
+        tries.append(message.delivery_count)
+        raise ValueError("never")
+
+    connection.create_session().create_receiver(Q).attach(observer)
+    fill(connection, 1)
+    wait_until(lambda: server.calls["release"] == 1)
+    # By the time that others had theirs it is here again.
+    other = connection.create_session()
+    receiver = other.create_receiver(Queue("other"))
+    for _ in range(3):
+        other.create_sender(Queue("other")).send("x")
+        assert receiver.receive(timeout=10) is not None
+    logging.getLogger("rmimom.client").setLevel(logging.NOTSET)
+    assert tries == [1]
+
+
 def test_in_client_mode_the_next_message_follows_a_failure(connection: Connection) -> None:
     """§8.7: in CLIENT_ACKNOWLEDGE the next message for the listener is delivered."""
     logging.getLogger("rmimom.client").setLevel(logging.CRITICAL)
