@@ -198,7 +198,7 @@ class Receiver(Consumer):
 
 
 class Subscriber(Consumer):
-    """Gets every message of a topic (§4.2); `durable` is the name of its durable subscription, or empty."""
+    """Gets every message of a topic (§4.2), or its share of them; `durable` is the name of its durable subscription."""
 
     @property
     def durable(self) -> str:

@@ -88,6 +88,7 @@ class Session:
         topic: Topic,
         *,
         durable: str | None = None,
+        shared: bool | str = False,
         selector: str | None = None,
         no_local: bool = False,
         prefetch: int | None = None,
@@ -97,6 +98,9 @@ class Session:
         Without `durable` it gets what is sent while it is open (§8.3.1).  With the name of a durable subscription it
         gets all that was sent since the subscription was first made, whoever was away when (§8.3.3); the subscription
         belongs to the connection's client id, or to its user.
+        Several subscribers compete for the messages of a shared subscription: `shared="name"` is one that lasts as long
+        as it has subscribers (§8.3.2), `durable="name", shared=True` one that stays (§8.3.4).  Either belongs to the
+        connection's client id, or else to all connections without one.
         `no_local` leaves out what this connection sends; `prefetch` is how many messages may be with the subscriber
         unacknowledged.  Raises the server's refusal.
         """
@@ -105,6 +109,7 @@ class Session:
             if not durable:
                 raise InvalidDestinationError("the name of a durable subscription cannot be empty")
             options["durable"] = durable
+        options |= _sharing(durable, shared)
         if no_local:
             options["no_local"] = True
         return self._add_consumer(Subscriber(self, _wanted(topic, Topic), options))
@@ -307,6 +312,22 @@ def _wanted(destination: object, kind: type[_D]) -> _D:
 
 def _destination(destination: object, kind: type[_D]) -> _D | None:
     return None if destination is None else _wanted(destination, kind)
+
+
+def _sharing(durable: str | None, shared: bool | str) -> dict[str, object]:
+    if shared is False:
+        return {}
+    if shared is True:
+        if durable is None:
+            raise InvalidDestinationError('a shared subscription needs a name; write shared="name"')
+        return {"shared": True}
+    if not shared:
+        raise InvalidDestinationError("the name of a shared subscription cannot be empty")
+    if durable is not None and shared != durable:
+        raise InvalidDestinationError(
+            f"the subscription has two names, {durable!r} and {shared!r}; write durable={durable!r}, shared=True"
+        )
+    return {"shared": True} if durable is not None else {"shared": True, "name": shared}
 
 
 def _options(selector: str | None, prefetch: int | None) -> dict[str, object]:
