@@ -68,7 +68,7 @@ class Send(msgspec.Struct, frozen=True, gc=False):
 
 
 class Subscribe(msgspec.Struct, frozen=True, gc=False):
-    """Open a consumer on a queue or topic.
+    """Open a consumer on a queue, a topic, or all topics that match a pattern, now and later.
 
     `durable` names a durable subscription of the connection's client id (made if need be).  A `shared` subscription may
     have several consumers, who compete; it is the durable one, or the one of this `name`, which lives as long as any

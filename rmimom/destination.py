@@ -73,6 +73,10 @@ def check_name(name: str, kind: str) -> None:
         )
     found = _FORBIDDEN.search(name)
     if found:
+        if kind == Topic.kind and _is_sound_pattern(name):
+            raise InvalidDestinationError(
+                f"{name!r} is a pattern, which can only be subscribed to; name one topic here", kind=kind, name=name
+            )
         raise InvalidDestinationError(
             f"the {kind} name {name!r} holds {found.group()!r} at position {found.start()}; "
             "names may not hold white space, control characters, surrogates, quotes, backslashes or any of * > # , ? @",
@@ -81,12 +85,61 @@ def check_name(name: str, kind: str) -> None:
         )
 
 
+def is_pattern(destination: Destination) -> bool:
+    """Whether the name has wildcards, so that it means topics: all that match, now and later."""
+    return isinstance(destination, Topic) and ("*" in destination.name or ">" in destination.name)
+
+
+def check_source(destination: Destination) -> None:
+    """Raise InvalidDestinationError unless messages may come from there: from a queue, a topic or a pattern of topics.
+
+    A pattern has elements between dots: `*` stands for any one element, `>` at the end for all that follow.
+    """
+    if not is_pattern(destination):
+        destination.checked()
+    elif not _is_sound_pattern(destination.name):
+        raise InvalidDestinationError(
+            f"{destination.name!r} is no pattern of topics: * and > must be whole elements between dots, > the last, "
+            "and the rest what a name may hold",
+            kind=destination.kind,
+            name=destination.name.encode("utf-8", "backslashreplace").decode(),
+        )
+
+
+def _is_sound_pattern(name: str) -> bool:
+    *elements, last = name.split(".")
+    plain = "".join(element for element in elements if element != "*") + ("" if last in {"*", ">"} else last)
+    return len(name) <= MAX_NAME_LENGTH and not _FORBIDDEN.search(plain)
+
+
+def compile_pattern(name: str) -> re.Pattern[str]:
+    """An expression whose `fullmatch` says whether a topic's name matches; each name is matched in linear time.
+
+    The server's own topics are matched only by patterns that begin with their prefix.
+    """
+    wildcards = {"*": r"[^.]+", ">": ".+"}
+    expression = r"\.".join(wildcards.get(element) or re.escape(element) for element in name.split("."))
+    others = "" if name.startswith(SYSTEM_PREFIX) else f"(?!{re.escape(SYSTEM_PREFIX)})"
+    return re.compile(others + expression)
+
+
+def parse_source(text: str) -> Destination:
+    """Read `queue://name`, `topic://name` or `topic://pattern`; raises InvalidDestinationError for anything else."""
+    made = _parse(text)
+    check_source(made)
+    return made
+
+
 def parse_destination(text: str) -> Destination:
     """Read `queue://name` or `topic://name`; raises InvalidDestinationError for anything else."""
+    return _parse(text).checked()
+
+
+def _parse(text: str) -> Destination:
     kind, separator, name = text.partition("://")
     made = KINDS.get(kind)
     if not separator or made is None:
         raise InvalidDestinationError(
             f"{text!r} is not a destination; write queue://NAME or topic://NAME", destination=text
         )
-    return made(name).checked()
+    return made(name)

@@ -26,7 +26,10 @@ class DestinationCreated(msgspec.Struct, frozen=True, tag=True, array_like=True,
 
 
 class DestinationDeleted(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
-    """A queue or topic is gone, with its subscriptions and everything that waited there."""
+    """A queue or topic is gone, with its subscriptions and everything that waited there.
+
+    What subscriptions with a pattern have of the topic stays with them.
+    """
 
     id: int
 
@@ -35,7 +38,8 @@ class SubscriptionCreated(msgspec.Struct, frozen=True, tag=True, array_like=True
     """A durable subscription of a topic exists from now on, identified by client id and name (§8.3.3).
 
     `callback` is the URI of an IClientRMI object that subscribed without our client library, else empty.
-    A `shared` one may have several consumers (§8.3.4).
+    A `shared` one may have several consumers (§8.3.4).  One with a `pattern` belongs to all topics that match it, now
+    and later, and `destination` is 0.
     """
 
     id: int
@@ -47,6 +51,7 @@ class SubscriptionCreated(msgspec.Struct, frozen=True, tag=True, array_like=True
     callback: str
     created: int
     shared: bool = False
+    pattern: str = ""
 
 
 class SubscriptionDeleted(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):

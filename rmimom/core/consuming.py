@@ -12,6 +12,7 @@ from rmimom.core.place import Place, QueuePlace, TopicPlace
 from rmimom.core.state import Client, OpenConsumer, State
 from rmimom.core.subscription import Subscription
 from rmimom.core.turn import Turn
+from rmimom.destination import check_source, is_pattern
 from rmimom.errors import IllegalStateError, InvalidDestinationError
 from rmimom.records import CallbackChanged, SubscriptionCreated, SubscriptionDeleted
 from rmimom.selector import Selector, parse_selector
@@ -32,7 +33,11 @@ def subscribe(state: State, command: Subscribe, turn: Turn) -> list[int]:
         )
     _check_names(command)
     selector = parse_selector(command.selector)
-    place = state.find_or_create(command.destination, command.connection, turn)
+    place: Place | None = None
+    if is_pattern(command.destination):
+        check_source(command.destination)
+    else:
+        place = state.find_or_create(command.destination, command.connection, turn)
     subscription: Subscription | None = None
     mailbox: Mailbox
     if isinstance(place, QueuePlace):
@@ -70,7 +75,7 @@ def _check_names(command: Subscribe) -> None:
 
 
 def _subscription(
-    state: State, client: Client, topic: TopicPlace, command: Subscribe, selector: Selector | None, turn: Turn
+    state: State, client: Client, topic: TopicPlace | None, command: Subscribe, selector: Selector | None, turn: Turn
 ) -> Subscription:
     """The subscription that the command speaks of, found, made or made anew."""
     if command.shared:
@@ -106,7 +111,7 @@ def _subscription(
 
 
 def _shared_subscription(
-    state: State, client: Client, topic: TopicPlace, command: Subscribe, selector: Selector | None, turn: Turn
+    state: State, client: Client, topic: TopicPlace | None, command: Subscribe, selector: Selector | None, turn: Turn
 ) -> Subscription:
     """The shared subscription that the command speaks of, durable (§8.3.4) or not (§8.3.2); these two know no other.
 
@@ -146,18 +151,19 @@ def _check_same_sharing(state: State, client: Client, command: Subscribe) -> Non
         )
 
 
-def _is_as_asked(found: Subscription, topic: TopicPlace, command: Subscribe, selector: Selector | None) -> bool:
-    return found.topic == topic.id and found.no_local == command.no_local and found.selector is selector
+def _is_as_asked(found: Subscription, topic: TopicPlace | None, command: Subscribe, selector: Selector | None) -> bool:
+    same_topic = found.topic == topic.id if topic is not None else found.pattern == command.destination.name
+    return same_topic and found.no_local == command.no_local and found.selector is selector
 
 
 def _new_subscription(
-    state: State, owner: str, topic: TopicPlace, command: Subscribe, selector: Selector | None, turn: Turn
+    state: State, owner: str, topic: TopicPlace | None, command: Subscribe, selector: Selector | None, turn: Turn
 ) -> Subscription:
     number = state.take_id()
     durable = bool(command.durable)
     subscription = Subscription(
         number,
-        topic.id,
+        topic.id if topic is not None else 0,
         state.mailbox(number, durable),
         owner=owner,
         name=command.durable or command.name,
@@ -166,8 +172,9 @@ def _new_subscription(
         callback=command.callback if durable else "",
         created=turn.now,
         shared=command.shared,
+        pattern="" if topic is not None else command.destination.name,
     )
-    topic.subscriptions[number] = subscription
+    state.attach(subscription)
     if not durable:
         if command.shared:
             state.passing[owner, command.name] = subscription
@@ -176,7 +183,7 @@ def _new_subscription(
     turn.records.append(
         SubscriptionCreated(
             number,
-            topic.id,
+            subscription.topic,
             owner,
             command.durable,
             command.selector if selector else "",
@@ -184,6 +191,7 @@ def _new_subscription(
             command.callback,
             turn.now,
             command.shared,
+            subscription.pattern,
         )
     )
     return subscription
@@ -191,9 +199,7 @@ def _new_subscription(
 
 def _delete(state: State, subscription: Subscription, turn: Turn) -> None:
     subscription.mailbox.purge(turn)
-    topic = state.places_by_id[subscription.topic]
-    assert isinstance(topic, TopicPlace)
-    topic.remove(subscription)
+    state.detach(subscription)
     if subscription.durable:
         del state.subscriptions[subscription.owner, subscription.name]
         turn.records.append(SubscriptionDeleted(subscription.id))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rmimom.core.mailbox import Mailbox
 from rmimom.core.subscription import Subscription
 from rmimom.destination import Destination, Queue, Topic
@@ -35,9 +37,12 @@ class QueuePlace:
 
 
 class TopicPlace:
-    """A topic: a mailbox for each subscription, durable or not (§4.2.2)."""
+    """A topic: a mailbox for each subscription, durable or not (§4.2.2).
 
-    __slots__ = ("created", "dequeued", "destination", "enqueued", "expired", "id", "subscriptions")
+    `patterns` are the subscriptions that the topic has in common with others, because their pattern matches its name.
+    """
+
+    __slots__ = ("created", "dequeued", "destination", "enqueued", "expired", "id", "patterns", "subscriptions")
 
     def __init__(self, place_id: int, destination: Topic, created: int) -> None:
         self.id = place_id
@@ -47,14 +52,15 @@ class TopicPlace:
         self.dequeued = 0  # by subscriptions that are gone
         self.expired = 0
         self.subscriptions: dict[int, Subscription] = {}
+        self.patterns: dict[int, Subscription] = {}
 
     @property
     def has_consumers(self) -> bool:
-        """Whether any subscription has an active consumer."""
+        """Whether any subscription of its own has an active consumer."""
         return any(subscription.mailbox.consumers for subscription in self.subscriptions.values())
 
     def mailboxes(self) -> list[Mailbox]:
-        """All mailboxes of the place."""
+        """All mailboxes of its own."""
         return [subscription.mailbox for subscription in self.subscriptions.values()]
 
     def remove(self, subscription: Subscription) -> None:
@@ -68,9 +74,12 @@ class TopicPlace:
 
         No-local subscriptions leave out their own (§8.3.1).
         """
+        subscriptions: Iterable[Subscription] = self.subscriptions.values()
+        if self.patterns:
+            subscriptions = (*subscriptions, *self.patterns.values())
         return [
             (subscription.mailbox, subscription.selector)
-            for subscription in self.subscriptions.values()
+            for subscription in subscriptions
             if not (subscription.no_local and subscription.is_own(connection, client_id))
         ]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from rmimom.core.entry import Entry
 from rmimom.core.mailbox import Mailbox
-from rmimom.core.place import QueuePlace, TopicPlace
+from rmimom.core.place import QueuePlace
 from rmimom.core.state import State
 from rmimom.core.subscription import Subscription
 from rmimom.destination import KINDS
@@ -25,12 +25,10 @@ def recover(state: State, snapshot: Snapshot, now: int) -> list[Record]:
         if isinstance(place, QueuePlace):
             mailboxes[place.id] = place.mailbox
     for record in snapshot.subscriptions():
-        topic = state.places_by_id[record.destination]
-        assert isinstance(topic, TopicPlace)
         mailbox = state.mailbox(record.id, durable=True)
         subscription = Subscription(
             record.id,
-            topic.id,
+            record.destination,
             mailbox,
             owner=record.client_id,
             name=record.name,
@@ -39,8 +37,9 @@ def recover(state: State, snapshot: Snapshot, now: int) -> list[Record]:
             callback=record.callback,
             created=record.created,
             shared=record.shared,
+            pattern=record.pattern,
         )
-        topic.subscriptions[record.id] = subscription
+        state.attach(subscription)
         state.subscriptions[record.client_id, record.name] = subscription
         mailboxes[record.id] = mailbox
     for producer in sorted(snapshot.producers(), key=lambda known: known.at):

@@ -39,11 +39,11 @@ class Rules(msgspec.Struct, frozen=True):
 
 
 class OpenConsumer(msgspec.Struct):
-    """A consumer and where it belongs; `subscription` is None on a queue."""
+    """A consumer and where it belongs; `subscription` is None on a queue, `place` with a pattern of topics."""
 
     consumer: Consumer
     mailbox: Mailbox
-    place: Place
+    place: Place | None
     subscription: Subscription | None
 
 
@@ -77,6 +77,7 @@ class State:
         self.places_by_id: dict[int, Place] = {}
         self.subscriptions: dict[tuple[str, str], Subscription] = {}  # durable ones, by owner and name
         self.passing: dict[tuple[str, str], Subscription] = {}  # shared, not durable; by client id
+        self.patterns: dict[int, Subscription] = {}  # subscriptions with a pattern, by id
         self.producers = Producers(rules.producer_memory)
         self.users: dict[str, UserPut] = {}
         self.clients: dict[str, Client] = {name: Client(name, name, "") for name in (SERVER, BARE)}
@@ -108,9 +109,34 @@ class State:
         else:
             assert isinstance(destination, Topic)
             place = TopicPlace(place_id, destination, created)
+            place.patterns = {number: one for number, one in self.patterns.items() if one.matches(destination)}
         self.places[destination] = place
         self.places_by_id[place_id] = place
         return place
+
+    def attach(self, subscription: Subscription) -> None:
+        """Give a new subscription its topic, or all that match."""
+        if subscription.pattern:
+            self.patterns[subscription.id] = subscription
+            for place in self.places.values():
+                if isinstance(place, TopicPlace) and subscription.matches(place.destination):
+                    place.patterns[subscription.id] = subscription
+        else:
+            topic = self.places_by_id[subscription.topic]
+            assert isinstance(topic, TopicPlace)
+            topic.subscriptions[subscription.id] = subscription
+
+    def detach(self, subscription: Subscription) -> None:
+        """Take a subscription from its topic, or from all that match."""
+        if subscription.pattern:
+            del self.patterns[subscription.id]
+            for place in self.places.values():
+                if isinstance(place, TopicPlace):
+                    place.patterns.pop(subscription.id, None)
+        else:
+            topic = self.places_by_id[subscription.topic]
+            assert isinstance(topic, TopicPlace)
+            topic.remove(subscription)
 
     def create(self, destination: Destination, connection: str, turn: Turn) -> Place:
         """Create a destination that does not exist; raises InvalidDestinationError if its name is not allowed."""

@@ -12,7 +12,8 @@ class DestinationStatistics(msgspec.Struct, frozen=True):
     """One queue or topic.
 
     `pending` counts messages that are not gone (for a topic: over all its subscriptions), `held` those of them that
-    are with a consumer.  `enqueued`, `dequeued` and `expired` count since the server started.
+    are with a consumer.  Subscriptions with a pattern count for none of their topics.
+    `enqueued`, `dequeued` and `expired` count since the server started.
     """
 
     kind: str
@@ -27,7 +28,7 @@ class DestinationStatistics(msgspec.Struct, frozen=True):
 
 
 class SubscriptionStatistics(msgspec.Struct, frozen=True):
-    """One durable subscription."""
+    """One durable subscription; `topic` is a name or a pattern."""
 
     client_id: str
     name: str
@@ -76,7 +77,7 @@ def collect(state: State) -> BrokerStatistics:
         SubscriptionStatistics(
             client_id=subscription.owner,
             name=subscription.name,
-            topic=state.places_by_id[subscription.topic].destination.name,
+            topic=subscription.pattern or state.places_by_id[subscription.topic].destination.name,
             active=subscription.active,
             pending=subscription.mailbox.pending,
             held=subscription.mailbox.held,

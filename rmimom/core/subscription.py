@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rmimom.core.mailbox import Mailbox
+from rmimom.destination import Destination, compile_pattern
 from rmimom.selector import Selector
 
 
@@ -13,9 +14,11 @@ class Subscription:
     A durable one is identified by its owner (the client id, or the user where none was given) and its name, and
     outlives its consumers; `callback` is the URI of a bare IClientRMI object, or empty.  A shared one is identified by
     client id, which may be empty, and name.  One that is not durable lives as long as it has consumers.
+    One with a `pattern` belongs to all topics that match it; then `topic` is 0.
     """
 
     __slots__ = (
+        "_expression",
         "callback",
         "connection",
         "created",
@@ -24,6 +27,7 @@ class Subscription:
         "name",
         "no_local",
         "owner",
+        "pattern",
         "selector",
         "shared",
         "topic",
@@ -42,6 +46,7 @@ class Subscription:
         callback: str = "",
         created: int = 0,
         shared: bool = False,
+        pattern: str = "",
     ) -> None:
         self.id = subscription_id
         self.topic = topic
@@ -53,12 +58,18 @@ class Subscription:
         self.callback = callback
         self.created = created
         self.shared = shared
+        self.pattern = pattern
+        self._expression = compile_pattern(pattern) if pattern else None
         self.connection = ""  # of the active consumer
 
     @property
     def durable(self) -> bool:
         """Whether it outlives its consumers."""
         return self.mailbox.durable
+
+    def matches(self, topic: Destination) -> bool:
+        """Whether the topic's name matches the pattern."""
+        return self._expression is not None and self._expression.fullmatch(topic.name) is not None
 
     @property
     def active(self) -> bool:

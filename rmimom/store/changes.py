@@ -75,11 +75,16 @@ _ADD_DESTINATION = """
     INSERT INTO destination (id, kind, name, created) VALUES (?, ?, ?, ?)
     ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, name = excluded.name, created = excluded.created"""
 _ADD_SUBSCRIPTION = """
-    INSERT INTO subscription (id, destination_id, client_id, name, selector, no_local, callback, created, shared)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO subscription
+        (id, destination_id, client_id, name, selector, no_local, callback, created, shared, pattern)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (id) DO UPDATE SET destination_id = excluded.destination_id, client_id = excluded.client_id,
         name = excluded.name, selector = excluded.selector, no_local = excluded.no_local,
-        callback = excluded.callback, created = excluded.created, shared = excluded.shared"""
+        callback = excluded.callback, created = excluded.created, shared = excluded.shared,
+        pattern = excluded.pattern"""
+# Messages of a destination that no subscription with a pattern has as well.
+_ONLY_THERE = """destination_id = ? AND id NOT IN (SELECT message_id FROM delivery WHERE mailbox_id IN
+    (SELECT id FROM subscription WHERE pattern <> ''))"""
 _PUT_USER = """
     INSERT INTO account (name, salt, digest, administrator) VALUES (?, ?, ?, ?)
     ON CONFLICT (name) DO UPDATE SET salt = excluded.salt, digest = excluded.digest,
@@ -255,10 +260,11 @@ class Changes:
             self._delete_mailbox(mailbox)
         self._drop(
             cursor.execute(
-                "SELECT segment_id, sum(length) FROM message WHERE destination_id = ? GROUP BY segment_id", number
+                f"SELECT segment_id, sum(length) FROM message WHERE {_ONLY_THERE} GROUP BY segment_id",  # noqa: S608 - ours
+                number,
             ).fetchall()
         )
-        self.messages -= cursor.execute("DELETE FROM message WHERE destination_id = ?", number).rowcount
+        self.messages -= cursor.execute(f"DELETE FROM message WHERE {_ONLY_THERE}", number).rowcount  # noqa: S608
         cursor.execute("DELETE FROM destination WHERE id = ?", number)
 
     def _create_subscription(self, record: SubscriptionCreated) -> None:
@@ -275,6 +281,7 @@ class Changes:
                 record.callback,
                 record.created,
                 record.shared,
+                record.pattern,
             ),
         )
 

@@ -189,7 +189,11 @@ class MemoryStore:
             if subscription.destination == destination:
                 self._delete_mailbox(subscription.id)
         self._delete_mailbox(destination)
-        self._drop([row.id for row in self._messages.values() if row.destination == destination])
+        kept: set[int] = set()
+        for subscription in self._subscriptions.values():
+            if subscription.pattern:
+                kept |= self._deliveries.get(subscription.id, {}).keys()
+        self._drop([row.id for row in self._messages.values() if row.destination == destination and row.id not in kept])
 
     def _delete_mailbox(self, mailbox: int) -> None:
         self._subscriptions.pop(mailbox, None)
@@ -209,6 +213,7 @@ class MemoryStore:
                 record.callback,
                 old.created,
                 old.shared,
+                old.pattern,
             )
 
 

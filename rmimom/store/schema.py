@@ -151,7 +151,43 @@ _SHARED = """
 ALTER TABLE subscription ADD COLUMN shared INTEGER NOT NULL DEFAULT 0;  -- 1: several consumers may have it together
 """
 
-STEPS: Final = (("0001_first", _FIRST), ("0002_shared_subscriptions", _SHARED))
+_VIEW_OF_MESSAGES = _FIRST[_FIRST.index("CREATE VIEW messages") : _FIRST.index("-- Mailboxes for people")]
+_ITS_SUBSCRIPTIONS = "WHERE subscription.destination_id = message.destination_id"
+_PATTERNS = "".join(
+    (
+        """
+ALTER TABLE subscription ADD COLUMN pattern TEXT NOT NULL DEFAULT '';  -- of topics; then destination_id is 0
+
+DROP VIEW messages;
+""",
+        _VIEW_OF_MESSAGES.replace(_ITS_SUBSCRIPTIONS, _ITS_SUBSCRIPTIONS + " OR subscription.pattern <> ''"),
+        """
+DROP VIEW mailboxes;
+CREATE VIEW mailboxes AS
+SELECT
+    place.id,
+    place.destination,
+    place.subscription,
+    (SELECT count(*) FROM delivery WHERE delivery.mailbox_id = place.id) AS waiting,
+    coalesce(mailbox.delivered_up_to, 0) AS delivered_up_to
+FROM (
+    SELECT id, kind || '://' || name AS destination, NULL AS subscription
+    FROM destination WHERE kind = 'queue'
+    UNION ALL
+    SELECT subscription.id, coalesce(destination.kind || '://' || destination.name, 'topic://' || subscription.pattern),
+        subscription.client_id || '/' || subscription.name
+    FROM subscription LEFT JOIN destination ON destination.id = subscription.destination_id
+) AS place
+LEFT JOIN mailbox ON mailbox.id = place.id;
+""",
+    )
+)
+
+STEPS: Final = (
+    ("0001_first", _FIRST),
+    ("0002_shared_subscriptions", _SHARED),
+    ("0003_patterns_of_topics", _PATTERNS),
+)
 """Name and SQL of each step, in order."""
 
 VERSION: Final = len(STEPS)

@@ -35,7 +35,7 @@ class SqliteSnapshot:
             self._database,
             list[SubscriptionCreated],
             "SELECT 'SubscriptionCreated', id, destination_id, client_id, name, selector, no_local, callback, created,"
-            " shared"
+            " shared, pattern"
             " FROM subscription ORDER BY id",
         )
 

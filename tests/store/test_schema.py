@@ -86,6 +86,23 @@ def test_an_older_file_is_brought_up_to_date(tmp_path, monkeypatch):
     store.close()
 
 
+def test_views_know_patterns(connection):
+    """Given a message that waits in the subscriptions of a topic and of a pattern, when read, then both count."""
+    connection.execute("INSERT INTO destination VALUES (1, 'topic', 'quakes.it', 0)")
+    for number, topic, pattern in [(2, 1, ""), (3, 0, "quakes.*")]:
+        connection.execute(
+            "INSERT INTO subscription VALUES (?, ?, 'ann', 'x', '', 0, '', 0, 0, ?)", (number, topic, pattern)
+        )
+        connection.execute("INSERT INTO delivery VALUES (?, 9, 0)", (number,))
+    connection.execute("INSERT INTO segment VALUES (1, '', 0, '')")
+    connection.execute("INSERT INTO message VALUES (9, 1, 1, 0, 0, 0, 2, 4, 0, 0, 0, 0, 0)")
+    assert connection.execute("SELECT destination, waiting FROM mailboxes ORDER BY id").fetchall() == [
+        ("topic://quakes.it", 1),
+        ("topic://quakes.*", 1),
+    ]
+    assert value(connection, "SELECT waiting_in FROM messages") == 2
+
+
 def test_a_restart_does_not_import_sqlite_utils(directory, environment):
     program = """
 import sys

@@ -223,7 +223,8 @@ def tell_record(record: Record) -> str:
             return f"deleted destination {record.id}"
         case SubscriptionCreated():
             kind = "shared subscription" if record.shared else "subscription"
-            return f"created {kind} {record.client_id}:{record.name} of {record.destination} as {record.id}"
+            source = record.pattern or record.destination
+            return f"created {kind} {record.client_id}:{record.name} of {source} as {record.id}"
         case SubscriptionDeleted():
             return f"deleted subscription {record.id}"
         case CallbackChanged():

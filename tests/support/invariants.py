@@ -6,6 +6,7 @@ from rmimom.core.broker import Broker
 from rmimom.core.consumer import Consumer
 from rmimom.core.entry import Entry
 from rmimom.core.mailbox import Mailbox
+from rmimom.core.place import TopicPlace
 from rmimom.core.state import State
 from rmimom.selector import MessageValues
 from rmimom.store.memory import MemoryStore
@@ -13,7 +14,8 @@ from rmimom.store.memory import MemoryStore
 
 def mailboxes_of(state: State) -> dict[int, Mailbox]:
     """Every mailbox, by its id."""
-    return {mailbox.id: mailbox for place in state.places.values() for mailbox in place.mailboxes()}
+    own = {mailbox.id: mailbox for place in state.places.values() for mailbox in place.mailboxes()}
+    return own | {subscription.id: subscription.mailbox for subscription in state.patterns.values()}
 
 
 def check_broker(broker: Broker) -> None:
@@ -34,6 +36,10 @@ def check_broker(broker: Broker) -> None:
     in_memory = sum(entry.size for entry in entries.values() if entry.frame is not None)
     assert state.residence.used == in_memory, f"residence counts {state.residence.used}, but {in_memory} is in memory"
     _check_consumers(state, mailboxes)
+    for place in state.places.values():
+        if isinstance(place, TopicPlace):
+            matching = {number for number, one in state.patterns.items() if one.matches(place.destination)}
+            assert set(place.patterns) == matching, f"{place.destination} has the patterns {place.patterns}"
 
 
 def _check_mailbox(mailbox: Mailbox) -> None:
@@ -79,10 +85,10 @@ def check_store(broker: Broker, store: MemoryStore) -> None:
         place.id: (place.destination.kind, place.destination.name) for place in state.places.values()
     }
     assert {
-        (made.id, made.destination, made.client_id, made.name, made.no_local, made.callback, made.shared)
+        (made.id, made.destination, made.client_id, made.name, made.no_local, made.callback, made.shared, made.pattern)
         for made in snapshot.subscriptions()
     } == {
-        (one.id, one.topic, one.owner, one.name, one.no_local, one.callback, one.shared)
+        (one.id, one.topic, one.owner, one.name, one.no_local, one.callback, one.shared, one.pattern)
         for one in state.subscriptions.values()
     }
     assert {user.name: user for user in snapshot.users()} == state.users

@@ -220,6 +220,15 @@ class StoreContract(ABC):
         assert found["deliveries"] == deliveries(SECOND, list(FRAMES))
         assert len(found["messages"]) == 10, "whoever else may need them says when they can go"
 
+    def test_what_subscriptions_with_a_pattern_have_outlives_its_topic(self, store, append):
+        pattern = SubscriptionCreated(20, 0, "client", "all", "", False, "", NOW, False, "topic-*")
+        append(*PLACES, pattern, stored(TOPIC, [FIRST], FRAMES), stored(TOPIC, [FIRST, 20], {50: make_frame()}))
+        append(DestinationDeleted(TOPIC))
+        found = contents(store)
+        assert found["subscriptions"] == [pattern]
+        assert found["deliveries"] == deliveries(20, [50])
+        assert [row.id for row in found["messages"]] == [50]
+
     def test_a_deleted_destination_takes_everything_along(self, store, append):
         others = {number: make_frame() for number in range(30, 33)}
         append(*PLACES, stored(TOPIC, [FIRST, SECOND], FRAMES), MailboxAdvanced(FIRST, 12))

@@ -20,7 +20,7 @@ from rmimom.commands import (
     Send,
     Subscribe,
 )
-from rmimom.destination import Destination, parse_destination
+from rmimom.destination import Destination, parse_destination, parse_source
 from rmimom.engine import Engine
 from rmimom.errors import ConnectionFailedError, IllegalStateError, JMSError, MessageFormatError, StoreError
 from rmimom.frame import ANNOTATION, Request, Response, decode_commit, decode_request, encode
@@ -158,7 +158,8 @@ class ConnectionObject:
                 raise IllegalStateError(
                     f"option {name} of a consumer takes {wanted.__name__}, not {type(value).__name__}", option=name
                 )
-        return Subscribe(self._connection, _number(consumer), self._destination(destination), **chosen)  # type: ignore[arg-type]  # checked against the table above
+        source = parse_source(_text(destination))
+        return Subscribe(self._connection, _number(consumer), source, **chosen)  # type: ignore[arg-type]  # checked against the table above
 
     @expose
     def close_consumer(self, consumer: int) -> asyncio.Future[object]:
@@ -333,9 +334,7 @@ class ConnectionObject:
     def _destination(self, text: str) -> Destination:
         found = self._destinations.get(text)
         if found is None:
-            if not isinstance(text, str):
-                raise MessageFormatError(f"a destination is text such as queue://name, not {type(text).__name__}")
-            found = parse_destination(text)
+            found = parse_destination(_text(text))
             if len(self._destinations) >= _DESTINATIONS_REMEMBERED:
                 self._destinations.clear()
             self._destinations[text] = found
@@ -355,6 +354,12 @@ _SUBSCRIBE_OPTIONS: Mapping[str, type] = {
     "shared": bool,
     "name": str,
 }
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise MessageFormatError(f"a destination is text such as queue://name, not {type(value).__name__}")
+    return value
 
 
 def _number(value: object) -> int:

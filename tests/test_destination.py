@@ -1,0 +1,56 @@
+"""Names of destinations, and patterns of topics."""
+
+from __future__ import annotations
+
+import pytest
+
+from rmimom.destination import (
+    Queue,
+    Topic,
+    check_source,
+    compile_pattern,
+    is_pattern,
+    parse_destination,
+    parse_source,
+)
+from rmimom.errors import InvalidDestinationError
+
+
+@pytest.mark.parametrize(
+    ("pattern", "matching", "others"),
+    [
+        ("quakes.*", ["quakes.it", "quakes.é"], ["quakes", "quakes.", "quakes.it.south", "floods.it", "quakesxit"]),
+        ("quakes.>", ["quakes.it", "quakes.it.south"], ["quakes", "quakes.", "quake.it"]),
+        ("*.it", ["quakes.it", "a-b/c:d.it"], ["it", ".it", "quakes.us.it"]),
+        ("*.it.>", ["quakes.it.south"], ["quakes.it"]),
+        ("*", ["quakes"], ["quakes.it"]),
+        (">", ["quakes", "quakes.it", "rmimomx"], ["rmimom.advisory", "rmimom."]),
+        ("*.advisory", ["my.advisory"], ["rmimom.advisory"]),
+        ("rmimom.*", ["rmimom.advisory"], ["rmimom.a.b"]),
+        ("a+b.*", ["a+b.c"], ["aab.c"]),
+    ],
+)
+def test_patterns(pattern: str, matching: list[str], others: list[str]) -> None:
+    assert is_pattern(Topic(pattern))
+    assert parse_source(f"topic://{pattern}") == Topic(pattern)
+    matches = compile_pattern(pattern).fullmatch
+    assert [name for name in matching + others if matches(name)] == matching
+
+
+def test_a_pattern_of_many_wildcards_is_matched_in_linear_time() -> None:
+    """Given what would make a naive expression try for ever, when it does not match, then that is known at once."""
+    assert not compile_pattern(".".join(["*"] * 127) + ".x").fullmatch("a" * 100 + ".a" * 127)
+
+
+@pytest.mark.parametrize("name", ["quakes.>.it", "qu*", "quakes.**", ">.it", "a b.*", "a#.>", "*." + "x" * 260, "a.*>"])
+def test_bad_patterns(name: str) -> None:
+    with pytest.raises(InvalidDestinationError, match="no pattern of topics"):
+        check_source(Topic(name))
+
+
+def test_only_subscribers_name_patterns() -> None:
+    with pytest.raises(InvalidDestinationError, match="can only be subscribed to"):
+        parse_destination("topic://quakes.*")
+    with pytest.raises(InvalidDestinationError, match="queue name"):
+        check_source(Queue("quakes.*"))
+    assert parse_source("queue://q") == Queue("q")
