@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -11,7 +12,7 @@ from rmimom.client.consumer import Consumer, Listener, Receiver, Subscriber
 from rmimom.client.mode import AcknowledgeMode
 from rmimom.client.outbox import Ticket
 from rmimom.client.producer import Producer, Publisher, Sender
-from rmimom.destination import Destination, Queue, Topic
+from rmimom.destination import Destination, Queue, Topic, check_source
 from rmimom.errors import IllegalStateError, InvalidDestinationError, JMSError
 from rmimom.message import Message
 
@@ -58,9 +59,13 @@ class Session:
         return queue
 
     def topic(self, name: str) -> Topic:
-        """The topic of this name; it is made on the server when first used, where the server allows that."""
+        """The topic of this name; it is made on the server when first used, where the server allows that.
+
+        A name with wildcards is a pattern for `create_subscriber`: elements are separated by dots, `*` stands for one
+        of them, `>` at the end for all that follow.
+        """
         topic = Topic(name)
-        topic.checked()
+        check_source(topic)
         return topic
 
     # Producers.
@@ -93,7 +98,7 @@ class Session:
         no_local: bool = False,
         prefetch: int | None = None,
     ) -> Subscriber:
-        """A subscriber to `topic`.
+        """A subscriber to `topic`, or to all topics that match a pattern, those made later included.
 
         Without `durable` it gets what is sent while it is open (§8.3.1).  With the name of a durable subscription it
         gets all that was sent since the subscription was first made, whoever was away when (§8.3.3); the subscription
@@ -112,7 +117,7 @@ class Session:
         options |= _sharing(durable, shared)
         if no_local:
             options["no_local"] = True
-        return self._add_consumer(Subscriber(self, _wanted(topic, Topic), options))
+        return self._add_consumer(Subscriber(self, _wanted(topic, Topic, check_source), options))
 
     def create_receiver(self, queue: Queue, *, selector: str | None = None, prefetch: int | None = None) -> Receiver:
         """A receiver from `queue`; each message goes to one of the queue's receivers (§4.1).
@@ -301,9 +306,9 @@ class Session:
             self._arrived.wait_for(lambda: not self._in_listener)
 
 
-def _wanted(destination: object, kind: type[_D]) -> _D:
+def _wanted(destination: object, kind: type[_D], check: Callable[[Destination], object] = Destination.checked) -> _D:
     if isinstance(destination, kind):
-        destination.checked()
+        check(destination)
         return destination
     raise InvalidDestinationError(
         f"{destination!r} is not a {kind.__name__}; make one with session.{kind.__name__.lower()}(name)"

@@ -79,6 +79,25 @@ def test_a_shared_durable_subscription_stays(connection: Connection) -> None:
         session.unsubscribe("stays")
 
 
+def test_a_pattern_subscribes_to_topics_now_and_later(connection: Connection) -> None:
+    """Given a pattern, when topics come to be, then it has them; what is received says where it was sent."""
+    session = connection.create_session()
+    everything = session.create_subscriber(session.topic("weather.>"), durable="weather")
+    cities = session.create_subscriber(session.topic("weather.*.rome"), selector="degrees > 20")
+    publisher = session.create_publisher()
+    for name, degrees in [("weather.it.rome", 30), ("weather.it.rome", 10), ("weather.it.rome.south", 40)]:
+        publisher.publish(name, destination=session.topic(name), properties={"degrees": degrees})
+    assert bodies(cities, 1) == ["weather.it.rome"]
+    found = [everything.receive(PATIENCE) for _ in range(3)]
+    assert [(one.body, one.destination.name) for one in found if one] == [
+        (name, name) for name in ("weather.it.rome", "weather.it.rome", "weather.it.rome.south")
+    ]
+    with pytest.raises(InvalidDestinationError, match="can only be subscribed to"):
+        publisher.publish("x", destination=session.topic("weather.*"))
+    everything.close()
+    session.unsubscribe("weather")
+
+
 @pytest.mark.parametrize(
     "options",
     [{"shared": True}, {"shared": ""}, {"shared": "one", "durable": "two"}, {"shared": "x", "durable": ""}],
