@@ -170,7 +170,10 @@ class _GuardedDaemon(Daemon):  # type: ignore[misc]  # Pyro5 has no types
         server = self.transportServer
         server.shutting_down = True
         for connection in list(self._connections):
-            connection.close()
+            # Not closed: its worker does that when it sees the end.  A worker that waits for a file descriptor closed
+            # by another thread may wait on whatever gets the same number next.
+            with contextlib.suppress(OSError):
+                connection.sock.shutdown(socket.SHUT_RDWR)
         with contextlib.suppress(OSError, AttributeError):
             server.wakeup()
 

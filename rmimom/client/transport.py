@@ -95,7 +95,19 @@ class Channel:
         return bool(self._poll.poll(wait * 1000))
 
     def close(self) -> None:
-        """Close the TCP connection.  Twice is harmless; a call under way in another thread fails."""
+        """End the TCP connection.  Any thread may do it, twice is harmless; a call under way in another thread fails.
+
+        The file descriptor is closed by the thread that uses the channel, or with the channel itself: if it were closed
+        here, the next connection could get the same number, and the other thread would wait on that one.
+        """
+        self.closed = True
+        connection = self._proxy._pyroConnection
+        if connection is not None:
+            with contextlib.suppress(OSError):
+                connection.sock.shutdown(socket.SHUT_RDWR)
+
+    def _abandon(self) -> None:
+        """A call in this thread failed: nobody can use the channel any more."""
         self.closed = True
         connection = self._proxy._pyroConnection
         if connection is not None:
@@ -175,12 +187,12 @@ class Channel:
         try:
             return act(*arguments)
         except (pyro_errors.PyroError, OSError) as error:
-            self.close()
+            self._abandon()
             raise _failed(self.uri, error) from error
         except JMSError as error:
             if error.facts.get("connection") != "closed":
                 raise
-            self.close()
+            self._abandon()
             raise _failed(self.uri, error) from error
         except Exception as error:
             if hasattr(error, TRACEBACK):
@@ -188,7 +200,7 @@ class Channel:
             raise
         except BaseException:
             # Interrupted, by ctrl-C for one: an answer may still come, and nobody would know whose it is.
-            self.close()
+            self._abandon()
             raise
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from support.fake_server import FakeServer
+from support.fake_server import FakeServer, hang_up
 from support.waiting import wait_until
 
 from rmimom.client import connection as connection_module
@@ -220,7 +220,7 @@ def test_a_subscription_still_held_by_the_old_connection_is_waited_for(scene: Sc
     old.client_id = ""
     old.unnoticed = True
     [conn] = old.sockets
-    conn.close()
+    hang_up(conn)
     receipt = session.create_publisher(Topic("t")).publish_async("x")
     wait_until(lambda: scene.server.calls["subscribe"] >= 3)
     assert not receipt.done()
@@ -349,7 +349,7 @@ def test_the_server_closes_the_callback_connection(scene: Scene) -> None:
     connection.create_session().create_receiver(Q)
     assert connection._callback is not None
     for conn in list(connection._callback._daemon._connections):
-        conn.close()
+        hang_up(conn)
     wait_until(lambda: scene.server.calls["ping"] >= 1)
 
 

@@ -6,8 +6,10 @@ object, so that a server can be stopped and started again; faults are planted by
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import secrets
+import socket
 import threading
 import time
 from collections import defaultdict, deque
@@ -309,6 +311,12 @@ class FakeFactory:
         }
 
 
+def hang_up(conn: Any) -> None:
+    """End a connection of a daemon; its worker thread, which waits for it, closes it."""
+    with contextlib.suppress(OSError):
+        conn.sock.shutdown(socket.SHUT_RDWR)
+
+
 class FakeServer:
     """One run of the server over a broker that may have served before; listens from the beginning."""
 
@@ -355,7 +363,7 @@ class FakeServer:
         if self.faults.get(method, 0) > 0:
             self.faults[method] -= 1
             self.end(connection)
-            current_context.client.close()
+            hang_up(current_context.client)
 
     def end(self, connection: FakeConnection) -> None:
         """End a connection: what it held goes back."""
@@ -375,7 +383,7 @@ class FakeServer:
             self.connections.clear()
             self.broker.lock.notify_all()
         for conn in list(self._sockets):
-            conn.close()
+            hang_up(conn)
 
     def stop(self) -> None:
         """End like a killed process: no goodbye."""
