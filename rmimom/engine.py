@@ -152,6 +152,7 @@ class Engine:
         self._committing = False
         self._flush_asked = False
         self._full = False
+        self._upkeep_waits = False
         self._failure: BaseException | None = None
         self._commands = 0
         self._batches = 0
@@ -397,11 +398,13 @@ class Engine:
 
     def _maintained(self, done: asyncio.Future[bool]) -> None:
         error = done.exception()
+        waited, self._upkeep_waits = self._upkeep_waits, isinstance(error, StoreFullError)
         if error is None:
             if done.result() and not self._committing and not self._stopped:
                 self._maintain()
         elif isinstance(error, StoreFullError):
-            log.warning("upkeep of the store waits for room on disk: %s", error)
+            if not waited:
+                log.warning("upkeep of the store waits for room on disk: %s", error)
         else:
             self._fail(error)
 

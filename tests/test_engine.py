@@ -692,8 +692,8 @@ def test_upkeep_goes_on_while_there_is_some_and_nothing_else_to_do() -> None:
 
 
 @pytest.mark.parametrize(("error", "ends"), [(StoreFullError("full"), False), (StoreError("gone"), True)])
-def test_upkeep_that_fails(error: Exception, ends: bool) -> None:
-    """A full disk only puts upkeep off; any other failure ends the serving."""
+def test_upkeep_that_fails(error: Exception, ends: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """A full disk only puts upkeep off, which is said once; any other failure ends the serving."""
 
     async def scenario(loop: SimulatedLoop) -> None:
         store = UpkeptStore()
@@ -703,6 +703,7 @@ def test_upkeep_that_fails(error: Exception, ends: bool) -> None:
         assert world.failures == ([error] if ends else [])
 
     run(scenario)
+    assert caplog.text.count("upkeep of the store waits for room on disk") == (0 if ends else 1)
 
 
 def test_reading_from_the_store_happens_between_commits() -> None:
