@@ -22,6 +22,7 @@ from rmimom import (
     JMSSecurityError,
     MessageFormatError,
     MessageTooLargeError,
+    StoreFullError,
 )
 from rmimom.client.callback import CallbackServer
 from rmimom.client.consumer import Consumer
@@ -256,6 +257,46 @@ def test_bad_input_is_refused_and_the_connection_stays(tmp_path: Path) -> None:
         sender.send("fine")
         assert bodies(receiver, 1) == ["fine"]
         assert receiver.receive_no_wait() is None
+
+
+def test_while_the_reserve_of_the_disk_is_touched_only_sends_are_refused(tmp_path: Path) -> None:
+    with start_server(tmp_path / "data") as server, connected(server) as connection:
+        session = connection.create_session()
+        session.create_sender(session.queue("work")).send_many(range(10))
+        session.create_subscriber(session.topic("news"), durable="archive").close()
+        server.kill()
+    with start_server(tmp_path / "data", "--disk-reserve", "1000000GiB") as server, connected(server) as connection:
+        server.wait_logged("sends are refused until there is room")
+        session = connection.create_session()
+        work, news = session.queue("work"), session.topic("news")
+        for send in (session.create_sender(work).send, session.create_publisher(news).publish):
+            with pytest.raises(StoreFullError, match="send again when there is room"):
+                send("x")
+        with pytest.raises(StoreFullError):
+            session.create_sender(work).send_async("x").result(TIME_LIMIT)
+        assert bodies(session.create_receiver(work), 10) == list(range(10))
+        wait_for(lambda: queue_counters(server, "work")["pending"] == 0, "acknowledgements")
+    with start_server(tmp_path / "data") as server:
+        assert "recovered    0 messages, 1 queue, 1 topic, 1 durable subscription in" in server.output
+
+
+def test_the_name_server_goes_and_those_connected_stay(tmp_path: Path) -> None:
+    with start_name_server() as names, start_server(tmp_path / "data", nameserver=names.location) as server:
+        factory = ConnectionFactory(names.location)
+        with factory.create_connection("app", "") as connection:
+            session = connection.create_session()
+            work = session.queue("work")
+            sender, receiver = session.create_sender(work), session.create_receiver(work)
+            names.kill()
+            sender.send("all the same")
+            assert bodies(receiver, 1) == ["all the same"]
+            with pytest.raises(ConnectionFailedError, match=names.location):
+                ConnectionFactory(names.location).create_connection("other", "", connect_timeout=0.1)
+            server.wait_logged("no name server answers")
+        with start_name_server(port=names.port) as empty:
+            wait_for(lambda: "rmimom.queue.work" in empty.names(), "name")
+            with ConnectionFactory(names.location).create_connection("other", "") as other:
+                assert other.server.startswith("rmimom/")
 
 
 def test_a_wrong_password(server: ServerProcess) -> None:
