@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # for type checkers and editors; at run time __getattr__ below does it
+    from rmimom.client.browser import QueueBrowser
     from rmimom.client.connection import Connection, ConnectionEvent
     from rmimom.client.consumer import (
         Consumer,
@@ -82,6 +83,7 @@ __all__ = [
     "Producer",
     "Publisher",
     "Queue",
+    "QueueBrowser",
     "Receipt",
     "Receiver",
     "ResourceAllocationError",
@@ -100,6 +102,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "rmimom.client.browser": ("QueueBrowser",),
     "rmimom.client.connection": ("Connection", "ConnectionEvent"),
     "rmimom.client.consumer": ("Consumer", "MessageObserver", "Receiver", "Subscriber"),
     "rmimom.client.factory": ("ConnectionFactory",),

@@ -143,6 +143,21 @@ class Release(msgspec.Struct, frozen=True, gc=False):
     tags: tuple[int, ...] | list[int] = ()
 
 
+class Browse(msgspec.Struct, frozen=True, gc=False):
+    """Look at what waits in a queue, in the order of delivery, and change nothing (§4.1.6).
+
+    What is held, delayed, expired or in doubt does not wait.  `after` is the place of the last message seen, its
+    priority and id; `limit` is how many messages to look at.  Accepted carries an effects.Page; what memory holds is
+    held against the selector, what rests in the store is left to who reads it.
+    """
+
+    connection: str
+    queue: Destination
+    selector: str = ""
+    after: tuple[int, int] | None = None
+    limit: int = 100
+
+
 class PutUser(msgspec.Struct, frozen=True, gc=False):
     """Add a user or change a password."""
 
@@ -185,6 +200,7 @@ Command: TypeAlias = (
     | Acknowledge
     | Commit
     | Release
+    | Browse
     | PutUser
     | RemoveUser
     | Examined

@@ -21,6 +21,17 @@ class Accepted(msgspec.Struct, frozen=True):
     value: object = None
 
 
+class Page(msgspec.Struct, frozen=True):
+    """Some of what waits in a queue, in the order of delivery, for a `Browse` command.
+
+    `after` is where the next page begins, None at the end.  A frame of `NOT_LOADED` rests in the store: whether the
+    selector takes that message is not known yet.
+    """
+
+    messages: list[Delivered]
+    after: tuple[int, int] | None
+
+
 class Refused(msgspec.Struct, frozen=True):
     """The command changed nothing; the error says why."""
 

@@ -408,6 +408,10 @@ class Engine:
         else:
             self._fail(error)
 
+    async def frames(self, ids: Sequence[int]) -> dict[int, bytes]:
+        """Frames of messages that rest in the store, read between commits; those that are gone are absent."""
+        return await self._thread.run(lambda: self._store.frames(ids))
+
     async def run_on_store(self, function: Callable[[Store], object]) -> object:
         """Run a reading function of the store on its thread, between commits."""
         return await self._thread.run(lambda: function(self._store))

@@ -145,12 +145,20 @@ class DeliveryBatch(msgspec.Struct, array_like=True, gc=False):
     closed: list[ConsumerEnd]
 
 
+class BrowsedPage(msgspec.Struct, array_like=True, gc=False):
+    """Some of what waits in a queue; `after` (priority, id) is where the next page begins, None at the end."""
+
+    messages: list[Delivered]
+    after: tuple[int, int] | None
+
+
 _head_decoder = msgspec.msgpack.Decoder(Head)
 _frame_decoder = msgspec.msgpack.Decoder(Frame)
 _request_decoder = msgspec.msgpack.Decoder(Request)
 _commit_decoder = msgspec.msgpack.Decoder(CommitRequest)
 _response_decoder = msgspec.msgpack.Decoder(Response)
 _delivery_decoder = msgspec.msgpack.Decoder(DeliveryBatch)
+_page_decoder = msgspec.msgpack.Decoder(BrowsedPage)
 _encoder = msgspec.msgpack.Encoder()
 
 encode = _encoder.encode
@@ -209,3 +217,11 @@ def decode_deliveries(data: bytes | memoryview) -> DeliveryBatch:
         return _delivery_decoder.decode(data)
     except msgspec.MsgspecError as error:
         raise MessageFormatError(f"the delivery batch is malformed: {error}") from None
+
+
+def decode_page(data: bytes | memoryview) -> BrowsedPage:
+    """Read a page of a queue; raises MessageFormatError if it is malformed."""
+    try:
+        return _page_decoder.decode(data)
+    except msgspec.MsgspecError as error:
+        raise MessageFormatError(f"the page of the queue is malformed: {error}") from None

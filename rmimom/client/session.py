@@ -8,6 +8,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from rmimom.client.browser import QueueBrowser
 from rmimom.client.consumer import Consumer, Listener, Receiver, Subscriber
 from rmimom.client.mode import AcknowledgeMode
 from rmimom.client.outbox import Ticket
@@ -126,6 +127,14 @@ class Session:
         make it fast.  Raises the server's refusal.
         """
         return self._add_consumer(Receiver(self, _wanted(queue, Queue), _options(selector, prefetch)))
+
+    def create_browser(self, queue: Queue, selector: str | None = None) -> QueueBrowser:
+        """A browser of what waits in `queue`, or of what `selector` takes of it (§4.1.6).
+
+        Raises InvalidSelectorError, and InvalidDestinationError if there is no such queue.
+        """
+        self._check_open()
+        return QueueBrowser(self, _wanted(queue, Queue), selector or "")
 
     def unsubscribe(self, name: str) -> None:
         """Delete a durable subscription and what waits in it (§8.3.3).

@@ -12,6 +12,7 @@ from typing import Any
 
 from rmimom.commands import (
     Acknowledge,
+    Browse,
     CloseConsumer,
     Command,
     Commit,
@@ -29,7 +30,7 @@ from rmimom.commands import (
     Subscribe,
     Tick,
 )
-from rmimom.core import administering, committing, consuming, sending
+from rmimom.core import administering, browsing, committing, consuming, sending
 from rmimom.core.recovery import recover
 from rmimom.core.state import Rules, State
 from rmimom.core.statistics import BrokerStatistics, collect
@@ -118,6 +119,7 @@ _CHAPTERS: dict[type[Any], Callable[[State, Any, Turn], object]] = {
     Acknowledge: consuming.acknowledge,
     Commit: committing.commit,
     Release: consuming.release,
+    Browse: browsing.browse,
     Examined: consuming.examined,
     Tick: _tick,
 }

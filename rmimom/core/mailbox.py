@@ -34,6 +34,7 @@ from rmimom.effects import NOT_LOADED, Examine
 from rmimom.frame import Delivered
 from rmimom.selector import Selector
 
+HIGHEST_PRIORITY = 9
 _GHOSTS_TOLERATED = 1000
 _STALE_TOLERATED = 1000
 
@@ -111,6 +112,13 @@ class Mailbox:
         yield from self._doubtful.values()
         for consumer in self.consumers:
             yield from consumer.held.values()
+
+    def browse(self, after: tuple[int, int] | None, now: int) -> Iterator[tuple[Entry, int]]:
+        """What waits behind the place `after` (priority, id), in order, each with the count of its next delivery."""
+        priority, last = (HIGHEST_PRIORITY, 0) if after is None else after
+        for entry in self._ready.after(priority, last):
+            if not entry.expiration or (entry.id in self._expiring and entry.expiration > now):
+                yield entry, self._counts.get(entry.id, 0) + 1
 
     # Entries come in.
 

@@ -8,11 +8,16 @@ consumer, or whose delivery time has come, are older than the newest and go to t
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
+from itertools import islice
+from operator import attrgetter
 
 from rmimom.core.entry import Entry
+
+_id = attrgetter("id")
 
 
 class _Level:
@@ -49,6 +54,22 @@ class ReadyList:
                     yield entry
                 for _, entry in returned[position:]:
                     yield entry
+
+    def after(self, priority: int, last: int) -> Iterator[Entry]:
+        """Entries that come after the place of entry `last` of this priority, in delivery order, without taking any."""
+        for number in range(priority, -1, -1):
+            level = self._levels[number]
+            if level is not None:
+                arrived = level.arrived
+                start = bisect_right(arrived, last, key=_id) if number == priority else 0
+                returned = [pair for pair in level.returned if number < priority or pair[0] > last]
+                heapify(returned)
+                for entry in islice(arrived, start, None):
+                    while returned and returned[0][0] < entry.id:
+                        yield heappop(returned)[1]
+                    yield entry
+                while returned:
+                    yield heappop(returned)[1]
 
     def _level(self, priority: int) -> _Level:
         level = self._levels[priority]

@@ -12,7 +12,7 @@ Rule 2: an entry whose frame rests in the store cannot be held against a selecto
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rmimom.core.entry import Entry
 from rmimom.core.ready import ReadyList
@@ -45,11 +45,19 @@ class WaitingRoom:
 
     def __iter__(self) -> Iterator[Entry]:
         """Every entry in delivery order, without taking any."""
+        yield from self._true(self._all)
+
+    def after(self, priority: int, last: int) -> Iterator[Entry]:
+        """Entries that come after the place of entry `last` of this priority, in delivery order, without taking any."""
+        return self._true(self._all.after(priority, last))
+
+    def _true(self, entries: Iterable[Entry]) -> Iterator[Entry]:
+        """These without stale copies."""
         if not self._lanes:
-            yield from self._all
+            yield from entries
             return
         seen: set[int] = set()
-        for entry in self._all:
+        for entry in entries:
             if entry.id in self._present and entry.id not in seen:
                 seen.add(entry.id)
                 yield entry

@@ -11,7 +11,7 @@ from support.processes import ServerProcess, start_server
 from rmimom.client.connection import Connection
 from rmimom.client.consumer import Consumer
 from rmimom.client.factory import ConnectionFactory
-from rmimom.errors import IllegalStateError, InvalidDestinationError
+from rmimom.errors import IllegalStateError, InvalidDestinationError, InvalidSelectorError
 
 PATIENCE = 30.0
 
@@ -106,3 +106,35 @@ def test_a_shared_subscription_has_one_name(connection: Connection, options: dic
     session = connection.create_session()
     with pytest.raises(InvalidDestinationError, match="name"):
         session.create_subscriber(session.topic("shared.bad"), **options)  # type: ignore[arg-type]
+
+
+def test_a_browser_takes_nothing(connection: Connection) -> None:
+    """T:148, T:149: §4.1.6: it shows what waits, what its selector takes of it, and leaves all as it was."""
+    session = connection.create_session()
+    queue = session.queue("browsed")
+    sender = session.create_sender(queue)
+    large = bytes(40_000)  # together more than the server keeps in memory
+    for number in range(500):
+        sender.send_async(large, properties={"number": number})
+    sender.send("urgent", priority=9)
+    sender.send("later", delivery_delay=3600)
+    with session.create_browser(queue) as browser, session.create_browser(queue, "number >= 495") as some:
+        for _ in range(2):
+            shown = [message.properties.get("number") for message in browser]
+            assert shown == [None, *range(500)]
+        assert [(one.properties["number"], one.redelivered, one.body) for one in some] == [
+            (number, False, large) for number in range(495, 500)
+        ]
+    with pytest.raises(IllegalStateError, match="closed"):
+        list(browser)
+    receiver = session.create_receiver(queue, prefetch=1)
+    first = receiver.receive(PATIENCE)
+    assert first is not None
+    assert (first.body, first.redelivered, first.delivery_count) == ("urgent", False, 1)
+
+
+def test_a_browser_with_a_bad_selector_is_refused(connection: Connection) -> None:
+    """§4.1.6, §3.8.1.1: the syntax is checked when the browser is created."""
+    session = connection.create_session()
+    with pytest.raises(InvalidSelectorError):
+        session.create_browser(session.queue("browsed.badly"), "number >=")

@@ -12,6 +12,7 @@ answered.  Lines that begin with # are remarks.  Commands:
     release c1/1 4 5                            wait MS
     create c1 queue://orders                    delete c1 queue://orders
     purge c1 queue://orders                     restart
+    browse c1 queue://orders [limit=2] [after=PRIORITY,ID] [selector=TEXT]
     show
 
 Answers: `ok` or `refused`; then the records, one a line; then what is told, one a line.  `1 "a" x2 > 1` is the message
@@ -28,6 +29,7 @@ from support.messages import body_of, frame_for
 
 from rmimom.commands import (
     Acknowledge,
+    Browse,
     CloseConsumer,
     Command,
     Connect,
@@ -43,7 +45,7 @@ from rmimom.commands import (
 )
 from rmimom.core.state import Rules
 from rmimom.destination import KINDS, Destination
-from rmimom.effects import Deliver, DestinationAdded, DestinationRemoved, Effect, Examine, Outcome, Refused
+from rmimom.effects import Deliver, DestinationAdded, DestinationRemoved, Effect, Examine, Outcome, Page, Refused
 from rmimom.records import (
     CallbackChanged,
     DestinationCreated,
@@ -119,6 +121,8 @@ class Conversation:
             error = outcome.reply.error
             first = f"refused {type(error).__name__}: {error.text}"
         else:
+            if isinstance(outcome.reply.value, Page):
+                return self._tell_page(outcome.reply.value)
             first = "ok" if outcome.reply.value is None else f"ok {outcome.reply.value}"
         return [first, *map(tell_record, outcome.records), *self._tell_effects(outcome.effects)]
 
@@ -141,6 +145,15 @@ class Conversation:
                 assert isinstance(effect, DestinationRemoved)
                 lines.append(f"gone {effect.destination}")
         return lines
+
+    def _tell_page(self, page: Page) -> list[str]:
+        told = [
+            f'{found.tag} "{body_of(found.frame)}" x{found.counts[0]}'
+            if len(found.frame)
+            else f"{found.tag} in the store"
+            for found in page.messages
+        ]
+        return [*told, "the end" if page.after is None else f"more after {_list(list(page.after))}"]
 
     def _show(self) -> list[str]:
         statistics = self.room.broker.statistics()
@@ -195,6 +208,17 @@ def _send(words: Words, now: int) -> Command:
     return Send(words.plain[0], words.named.get("producer", ""), words.number("seq", 1), words.destination, frames)
 
 
+def _browse(words: Words, now: int) -> Command:
+    after = words.numbers("after")
+    return Browse(
+        words.plain[0],
+        words.destination,
+        words.named.get("selector", ""),
+        (after[0], after[1]) if after else None,
+        words.number("limit", 100),
+    )
+
+
 _COMMANDS: dict[str, Callable[[Words, int], Command]] = {
     "connect": _connect,
     "disconnect": lambda words, now: Disconnect(words.plain[0], "orderly" in words.plain),
@@ -203,6 +227,7 @@ _COMMANDS: dict[str, Callable[[Words, int], Command]] = {
     "unsubscribe": lambda words, now: DeleteSubscription(words.plain[0], words.plain[1]),
     "send": _send,
     "ack": lambda words, now: Acknowledge(*words.consumer, words.number("up-to"), tuple(map(int, words.plain[1:]))),
+    "browse": _browse,
     "release": lambda words, now: Release(*words.consumer, tuple(map(int, words.plain[1:]))),
     "create": lambda words, now: CreateDestination(words.plain[0], words.destination),
     "delete": lambda words, now: DeleteDestination(words.plain[0], words.destination),

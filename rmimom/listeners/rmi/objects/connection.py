@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from rmimom.commands import (
     Acknowledge,
+    Browse,
     CloseConsumer,
     Command,
     Commit,
@@ -20,10 +21,12 @@ from rmimom.commands import (
     Send,
     Subscribe,
 )
+from rmimom.core.browsing import complete
 from rmimom.destination import Destination, parse_destination, parse_source
+from rmimom.effects import Page
 from rmimom.engine import Engine
 from rmimom.errors import ConnectionFailedError, IllegalStateError, JMSError, MessageFormatError, StoreError
-from rmimom.frame import ANNOTATION, Request, Response, decode_commit, decode_request, encode
+from rmimom.frame import ANNOTATION, BrowsedPage, Request, Response, decode_commit, decode_request, encode
 from rmimom.listeners.rmi.call import Call, current_call
 from rmimom.listeners.rmi.caller import CallbackPeer, RemoteCallError
 from rmimom.listeners.rmi.objects.outbound import Outbound
@@ -178,6 +181,23 @@ class ConnectionObject:
         """Delete a durable subscription of this client id."""
         self._enter()
         return self._engine.submit(DeleteSubscription(self._connection, str(name)))
+
+    @expose
+    async def browse(self, queue: str, selector: str, after: Sequence[int] | None, limit: int) -> int:
+        """A page of what waits in a queue, in a frame.BrowsedPage as annotation; the answer is its length."""
+        call = self._enter()
+        place = None if after is None else _place(after)
+        command = Browse(self._connection, self._destination(queue), _text(selector), place, _number(limit))
+        page = await self._engine.submit(command)
+        assert isinstance(page, Page)
+        resting = [message.tag for message in page.messages if not len(message.frame)]
+        frames: dict[int, bytes] = {}
+        if resting:
+            # After the answer, so whatever was decided before is in the store; what is gone by now is left out.
+            frames = await self._engine.frames(resting)
+        found = complete(page, selector, frames)
+        call.reply_annotations[ANNOTATION] = encode(BrowsedPage(found, page.after))
+        return len(found)
 
     @expose
     def create_destination(self, destination: str) -> asyncio.Future[object]:
@@ -372,6 +392,12 @@ def _tags(name: str, value: object) -> tuple[int, ...]:
     if not isinstance(value, list | tuple) or not all(type(tag) is int for tag in value):
         raise IllegalStateError(f"{name} must be a list of whole numbers")
     return tuple(value)
+
+
+def _place(value: object) -> tuple[int, int]:
+    if isinstance(value, list | tuple) and len(value) == 2:
+        return _number(value[0]), _number(value[1])
+    raise MessageFormatError("a place in a queue is a pair of numbers: priority and id")
 
 
 def _outcome(answer: asyncio.Future[object]) -> dict[str, object] | None:
