@@ -13,11 +13,13 @@ import select
 import socket
 import struct
 import time
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
 from Pyro5 import errors as pyro_errors
 from Pyro5 import protocol, serializers
+from Pyro5.callcontext import current_context
 from Pyro5.client import Proxy
 
 from rmimom.errors import ConnectionFailedError, JMSError
@@ -57,7 +59,8 @@ class Channel:
         """Whether the channel is useless: closed, or it failed."""
         self._proxy: Any = _proxy(uri, connect_timeout)
         try:
-            self._proxy._pyroBind()
+            with _no_annotations():
+                self._proxy._pyroBind()
         except (pyro_errors.PyroError, OSError) as error:
             raise _failed(uri, error) from error
         self._limit = -1.0
@@ -118,7 +121,8 @@ class Channel:
         proxy._pyroClaimOwnership()
         self._connection()
         self._set_limit(time_limit)
-        return proxy._pyroInvoke(method, arguments, {})
+        with _no_annotations():
+            return proxy._pyroInvoke(method, arguments, {})
 
     def _send(self, request: Request) -> None:
         proxy = self._proxy
@@ -204,6 +208,19 @@ class Channel:
             raise
 
 
+@contextlib.contextmanager
+def _no_annotations() -> Iterator[None]:
+    """Pyro5 sends the annotations of the thread with every call: those of the application are not for our server.
+
+    In an application's own Pyro5 method they are even those of the call it serves.
+    """
+    kept, current_context.annotations = current_context.annotations, {}
+    try:
+        yield
+    finally:
+        current_context.annotations = kept
+
+
 def _read_message(sock: socket.socket, time_limit: float) -> Any:
     """Read one message, in one piece if it is small; Pyro5's own `recv_stub` takes three calls for every message."""
     deadline = time.monotonic() + time_limit
@@ -241,7 +258,7 @@ def call_once(uri: str, method: str, *arguments: object, time_limit: float = CON
     """Connect, call one method, and release the connection at once.  Raises ConnectionFailedError and JMSErrors."""
     register_errors()
     try:
-        with _proxy(uri, time_limit) as proxy:
+        with _proxy(uri, time_limit) as proxy, _no_annotations():
             return proxy._pyroInvoke(method, arguments, {})
     except (pyro_errors.NamingError, JMSError):
         raise
