@@ -160,10 +160,12 @@ class _GuardedDaemon(Daemon):  # type: ignore[misc]  # Pyro5 has no types
 
     def serve(self) -> None:
         """Run until `stop`, in a thread of its own."""
+        server = self.transportServer
         try:
             self.requestLoop()
         finally:
             self.close()
+            server._selector.close()  # Pyro5 leaves it, and its file descriptor, to the garbage collector
 
     def stop(self) -> None:
         """End the loop and close all connections."""
