@@ -13,7 +13,17 @@ class Consumer:
     slow consumer from being flooded: at most `prefetch` messages and, beyond the first, `prefetch_bytes` bytes.
     """
 
-    __slots__ = ("connection", "held", "held_bytes", "number", "prefetch", "prefetch_bytes", "selector", "waiting")
+    __slots__ = (
+        "_taken_away",
+        "connection",
+        "held",
+        "held_bytes",
+        "number",
+        "prefetch",
+        "prefetch_bytes",
+        "selector",
+        "waiting",
+    )
 
     def __init__(
         self, connection: str, number: int, prefetch: int, prefetch_bytes: int, selector: Selector | None = None
@@ -26,6 +36,7 @@ class Consumer:
         self.held: dict[int, Entry] = {}
         self.held_bytes = 0
         self.waiting = False  # whether it stands in its mailbox's line of consumers with room
+        self._taken_away: dict[int, list[int]] = {}  # what was held before each tag that somebody else settled
 
     def __repr__(self) -> str:
         return f"Consumer({self.connection!r}, {self.number}, holds {len(self.held)} of {self.prefetch})"
@@ -41,10 +52,10 @@ class Consumer:
         self.held_bytes += entry.size
 
     def let_go_up_to(self, tag: int) -> list[Entry]:
-        """Give up everything delivered up to and including `tag`; nothing if `tag` is not held."""
+        """Give up everything delivered up to and including `tag`; nothing if `tag` was never held or is given up."""
         held = self.held
         if tag not in held:
-            return []
+            return self.let_go(self._taken_away.pop(tag, []))
         gone: list[Entry] = []
         for number, entry in held.items():
             gone.append(entry)
@@ -69,3 +80,15 @@ class Consumer:
                 self.held_bytes -= entry.size
                 gone.append(entry)
         return gone
+
+    def take_away(self, tags: tuple[int, ...]) -> list[Entry]:
+        """Take these tags from it, because somebody else settled them.
+
+        It does not know and may acknowledge up to one of them: then it means what it held before it.
+        """
+        lost = [tag for tag in tags if tag in self.held]
+        if lost:
+            order = list(self.held)
+            for tag in lost:
+                self._taken_away[tag] = order[: order.index(tag)]
+        return self.let_go(lost)

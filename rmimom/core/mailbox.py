@@ -300,7 +300,7 @@ class Mailbox:
             back = self._reclaim({*settled, *held})
             gone = [back.pop(tag) for tag in settled if tag in back]
             for other in self.consumers:
-                taken = other.let_go(settled)
+                taken = other.take_away(settled)
                 if taken:
                     gone += taken
                     self._line_up(other)

@@ -59,5 +59,15 @@ def test_let_go_passes_over_what_is_not_held() -> None:
     assert consumer.held_bytes == 20
 
 
+@pytest.mark.parametrize(("up_to", "gone"), [(1, [1]), (2, [1]), (3, [1, 3]), (4, [1, 3]), (5, [1, 3, 5]), (99, [])])
+def test_up_to_what_was_taken_away_means_all_before_it(up_to: int, gone: list[int]) -> None:
+    """Given 2 and 4 were settled by somebody else, when all up to 4 is acknowledged, then 1 and 3 are, and 5 is not."""
+    consumer = holding(10, 10, 10, 10, 10)
+    assert [entry.id for entry in consumer.take_away((4, 2, 77))] == [4, 2]
+    assert consumer.held_bytes == 30
+    assert [entry.id for entry in consumer.let_go_up_to(up_to)] == gone
+    assert consumer.let_go_up_to(up_to) == []
+
+
 def test_repr_tells_how_full_it_is() -> None:
     assert repr(holding(1, 1)) == "Consumer('c', 1, holds 2 of 10)"
