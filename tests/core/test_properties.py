@@ -305,6 +305,7 @@ class BrokerMachine(RuleBasedStateMachine):
                 del self.mailboxes[number]
         for connection in CONNECTIONS:
             self.room.handle(Connect(connection, connection))
+        self.wait(0)
 
     # Both say the same.
 

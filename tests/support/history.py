@@ -19,7 +19,7 @@ after a reconnection it has another name.  Every value is unique: the name of it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -85,11 +85,16 @@ def merged(histories: Iterable[History]) -> History:
     return sorted((event for history in histories for event in history), key=lambda event: event.time)
 
 
-def excerpt(history: Iterable[Event], values: set[str], limit: int = 60) -> Iterator[str]:
-    """The events that speak of these values, and the faults between them, as lines."""
+def excerpt(history: Sequence[Event], values: set[str], limit: int = 60) -> Iterator[str]:
+    """The events that speak of these values, with the faults in their time and the subscriptions of their places."""
+    told = [event for event in history if event.value in values]
+    if not told:
+        return
+    places = {event.place for event in told if event.place}
     shown = 0
     for event in history:
-        if event.value in values or event.op in {"fault", "subscribe", "unsubscribe"}:
+        beside = event.op == "fault" or (event.op in {"subscribe", "unsubscribe"} and event.place in places)
+        if event.value in values or (beside and told[0].time - 1000 <= event.time <= told[-1].time):
             shown += 1
             if shown > limit:
                 yield "…"

@@ -97,12 +97,17 @@ class ModelMailbox:
         return message.place in {HELD, DOUBTFUL} or (message.place == WAITING and message.returns > 0)
 
     def time_passes(self, now: int) -> None:
-        """Delays end, and so does doubt.  What expired is struck out when somebody looks at it."""
+        """Delays end, so does doubt, and what waits may expire."""
         for message in self.messages.values():
             if message.place == DELAYED and message.delivery_time <= now:
                 message.place = WAITING
         if self.in_doubt and now >= self.doubt_ends:
             self.give_back([message.tag for message in self.messages.values() if message.place == DOUBTFUL])
+        self.messages = {
+            tag: message
+            for tag, message in self.messages.items()
+            if not (message.place == WAITING and message.over(now))
+        }
 
     def restart(self, now: int, grace: int) -> None:
         """The server loses its memory: what was handed out is in doubt, what is not persistent is gone."""
