@@ -34,7 +34,7 @@ from rmimom.client.callback import CallbackServer
 from rmimom.client.exchange import Exchange
 from rmimom.client.inbox import Inbox
 from rmimom.client.manager import ClientConnectionManager, Welcome, delays
-from rmimom.client.mode import AUTO_ACKNOWLEDGE, AcknowledgeMode
+from rmimom.client.mode import AUTO_ACKNOWLEDGE, SESSION_TRANSACTED, AcknowledgeMode
 from rmimom.client.pull import Puller
 from rmimom.client.session import Session
 from rmimom.client.transport import Channel, local_address
@@ -131,10 +131,13 @@ class Connection:
         """The server's name and version."""
         return self._welcome.server
 
-    def create_session(self, mode: AcknowledgeMode = AUTO_ACKNOWLEDGE) -> Session:
-        """A session for one thread, which acknowledges as `mode` says (§6.2)."""
+    def create_session(self, mode: AcknowledgeMode = AUTO_ACKNOWLEDGE, *, transacted: bool = False) -> Session:
+        """A session for one thread, which acknowledges as `mode` says, or is `transacted` (§6.2).
+
+        `transacted=True` is the mode SESSION_TRANSACTED, whatever else `mode` says (§6.2.7).
+        """
         self._check_open()
-        session = Session(self, AcknowledgeMode(mode))
+        session = Session(self, SESSION_TRANSACTED if transacted else AcknowledgeMode(mode))
         with self._inbox_lock:
             self._sessions.append(session)
         return session
@@ -470,6 +473,8 @@ class Connection:
         with self._inbox_lock, self._exchange.lock:
             intake.acks.finish(None)
             intake.drop(lost)
+            if consumer._ends_with_connection:
+                intake.adopt()
 
     def _stop_delivery(self) -> None:
         with self._delivery_lock:

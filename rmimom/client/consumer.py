@@ -51,7 +51,7 @@ class Consumer:
         self._closed = False
         with self._exchange.lock:
             acks = connection._outbox.acks(self._number)
-        self._intake = Intake(self._number, acks, self)
+        self._intake = Intake(self._number, acks, self, transacted=session.transacted)
         self._pending = acks.pending
 
     def receive(self, timeout: float | None = None) -> Message | None:
@@ -120,15 +120,19 @@ class Consumer:
             self._update()
 
     def close(self) -> None:
-        """Close the consumer: messages not acknowledged go back.  Waits for a running observer; twice is harmless."""
+        """Close the consumer: messages not acknowledged go back.  Waits for a running observer; twice is harmless.
+
+        In a transacted session what was received is still committed or rolled back with the transaction.
+        """
         with self._lock:
             if self._closed:
                 return
             self._closed = True
             self._update()
             self._session._arrived.notify_all()
-        self._session._forget_consumer(self)
-        self._connection._close_consumer(self)
+        if not self._session._keep_closed(self):
+            self._session._forget_consumer(self)
+            self._connection._close_consumer(self)
 
     def acknowledge(self, message: Message) -> None:
         """Carry out `Message.acknowledge`."""
@@ -179,6 +183,11 @@ class Consumer:
         """Note whether `receive` may take messages; the lock is held."""
         self._intake.flowing = self._connection._running and not self._closed and not self._listeners
 
+    @property
+    def _ends_with_connection(self) -> bool:
+        """Whether what it was delivered from is gone when the connection to the server is."""
+        return False
+
     def _check_open(self) -> None:
         if self._closed:
             raise IllegalStateError(f"this {type(self).__name__} of {self.destination} is closed; create another one")
@@ -204,3 +213,7 @@ class Subscriber(Consumer):
     def durable(self) -> str:
         """The name of the durable subscription; empty for a subscription that ends with the subscriber (§8.3)."""
         return str(self._options.get("durable", ""))
+
+    @property
+    def _ends_with_connection(self) -> bool:
+        return not self.durable and not self._options.get("shared")

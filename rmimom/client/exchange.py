@@ -27,7 +27,7 @@ from rmimom.client.outbox import CHUNK_MESSAGES, Outbox, Ticket, again
 from rmimom.client.receipt import Receipt, late
 from rmimom.client.transport import CALL_TIMEOUT, Channel
 from rmimom.errors import ConnectionFailedError, JMSError
-from rmimom.frame import Response, decode_response
+from rmimom.frame import CommitRequest, Response, decode_response
 
 log = logging.getLogger("rmimom.client")
 
@@ -132,6 +132,37 @@ class Exchange:
             raise
         finally:
             self._leave()
+
+    def commit(self, request: CommitRequest, then: Callable[[], None]) -> JMSError | None:
+        """Have a transaction committed; None when all of it is on disk, or the server's refusal.
+
+        It is asked again after a lost answer: the server knows the transaction by its number.  `then` is called under
+        the lock before those who wait are woken.  Raises ConnectionFailedError if the outcome stays unknown.
+        """
+        deadline = time.monotonic() + self.patience
+        while True:
+            channel = self._seize(None, patient=True)
+            try:
+                channel.commit(request)
+                with self.lock:
+                    self.last_used = time.monotonic()
+                    then()
+                return None
+            except BaseException as error:
+                self._check(channel, error)
+                if isinstance(error, JMSError) and not channel.closed:
+                    return error
+                if not isinstance(error, ConnectionFailedError) or time.monotonic() >= deadline:
+                    raise
+                log.info("a transaction is committed again, its answer was lost: %s", error)
+            finally:
+                self._leave()
+
+    def settle(self, ticket: Ticket, error: JMSError | None) -> None:
+        """Settle a ticket that is not in the outbox, and wake those who wait for it."""
+        with self.lock:
+            ticket.settle(error)
+            self._progress.notify_all()
 
     def lose(self, error: JMSError) -> None:
         """Somebody else found out that the server does not answer."""

@@ -9,6 +9,10 @@ No threads and no sockets here: the caller sees to it that one thread at a time 
 Rule 1: a message that the server counts as held by the consumer is in exactly one of these places.
 Rule 2: waiting and working, put one after the other, are in the order of delivery.
 Rule 3: after a reconnection `settled` and `held` tell the server all of it, and only tags that it calls lost disappear.
+
+In a transacted session the messages worked on belong to the transaction until it ends.  Those that went to others stay
+among them, so that the server refuses the commit; those of a subscription that ended with the old connection are
+nobody else's, and are left out of it.
 """
 
 from __future__ import annotations
@@ -25,10 +29,24 @@ from rmimom.message import UNREAD, Acknowledger, Message
 class Intake:
     """The messages of one consumer on the client's side."""
 
-    __slots__ = ("_acknowledger", "acks", "error", "flowing", "number", "waiting", "working")
+    __slots__ = (
+        "_acknowledger",
+        "_lost",
+        "_orphans",
+        "_transacted",
+        "acks",
+        "error",
+        "flowing",
+        "number",
+        "waiting",
+        "working",
+    )
 
-    def __init__(self, number: int, acks: Acks, acknowledger: Acknowledger) -> None:
+    def __init__(self, number: int, acks: Acks, acknowledger: Acknowledger, *, transacted: bool = False) -> None:
         self._acknowledger = acknowledger
+        self._transacted = transacted
+        self._lost: set[int] = set()
+        self._orphans: set[int] = set()
         self.number = number
         self.acks = acks
         self.waiting: deque[Message] = deque()
@@ -74,6 +92,8 @@ class Intake:
 
         They are flagged as redelivered.  The application gets them as the server sent them, whatever it changed.
         """
+        self.hand_back(self._lost)
+        self._lost.clear()
         chosen = list(self.working) if tags is None else [tag for tag in tags if tag in self.working]
         again = []
         for tag in chosen:
@@ -102,8 +122,26 @@ class Intake:
         lost = set(tags)
         if lost:
             self.waiting = deque(message for message in self.waiting if message._tag not in lost)
-            for tag in lost:
-                self.working.pop(tag, None)
+        if self._transacted:
+            self._lost = lost & self.working.keys()
+        else:
+            self.hand_back(lost)
+
+    def adopt(self) -> None:
+        """The server has forgotten everything here, and gives it to nobody else."""
+        if self._transacted:
+            self._orphans.update(self.held())
+
+    def to_commit(self) -> list[int]:
+        """Tags that the commit of a transaction acknowledges."""
+        return [tag for tag in self.working if tag not in self._orphans]
+
+    def committed(self, tags: Iterable[int]) -> None:
+        """These messages are done with."""
+        for tag in tags:
+            self.working.pop(tag, None)
+            self._lost.discard(tag)
+            self._orphans.discard(tag)
 
 
 class Inbox:

@@ -9,12 +9,15 @@ from typing import Final
 class AcknowledgeMode(IntEnum):
     """The modes of a session, with the numbers of JMS; INDIVIDUAL_ACKNOWLEDGE is an extension of many providers."""
 
+    SESSION_TRANSACTED = 0
     AUTO_ACKNOWLEDGE = 1
     CLIENT_ACKNOWLEDGE = 2
     DUPS_OK_ACKNOWLEDGE = 3
     INDIVIDUAL_ACKNOWLEDGE = 4
 
 
+SESSION_TRANSACTED: Final = AcknowledgeMode.SESSION_TRANSACTED
+"""`Session.commit` acknowledges what the session delivered since the last commit or rollback."""
 AUTO_ACKNOWLEDGE: Final = AcknowledgeMode.AUTO_ACKNOWLEDGE
 """The session acknowledges each message when `receive` has returned it or the observers have returned."""
 CLIENT_ACKNOWLEDGE: Final = AcknowledgeMode.CLIENT_ACKNOWLEDGE

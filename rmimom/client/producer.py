@@ -13,7 +13,7 @@ from rmimom.client.outbox import Stream, Ticket, again
 from rmimom.client.receipt import Receipt
 from rmimom.destination import Destination, Queue, Topic, parse_destination
 from rmimom.errors import IllegalStateError, InvalidDestinationError, MessageFormatError, MessageTooLargeError
-from rmimom.frame import DEFAULT_PRIORITY, NON_PERSISTENT, PERSISTENT, TEXT, Frame
+from rmimom.frame import DEFAULT_PRIORITY, NON_PERSISTENT, PERSISTENT, TEXT, Frame, encode
 from rmimom.message import Message, check_priority, milliseconds
 from rmimom.values import PropertyValue, encode_properties
 
@@ -36,6 +36,7 @@ class Producer:
         self._session = session
         self._connection = session._connection
         self._exchange = self._connection._exchange
+        self._transaction = session._transaction
         self._outbox = self._connection._outbox
         self._next_id = self._connection._message_numbers.__next__
         self._id_prefix = self._connection._message_id_prefix
@@ -111,13 +112,15 @@ class Producer:
     ) -> None:
         """Send a message and return when it is on the server's disk, and on every in-sync standby (§7.2).
 
+        In a transacted session it returns at once: the message is as it is now, but sent when the session commits.
         `body` is what the message is to hold, or a `Message`, whose own properties, correlation id, reply-to and type
         are sent unless given here, and whose headers are set as JMS has it (§3.4).
         A message that is not persistent is safe from everything but a restart of the server.
 
         Raises MessageFormatError or MessageTooLargeError for a message that cannot be sent, the server's refusal, and
         ConnectionFailedError if there is no answer within `timeout` seconds (by default the connection's
-        `reconnect_timeout`): then the outcome is unknown.
+        `reconnect_timeout`): then the outcome is unknown.  Raises ResourceAllocationError if the transaction of the
+        session becomes too large for the server.
         """
         ticket = self._put(
             body,
@@ -131,7 +134,7 @@ class Producer:
             reply_to,
             type,
         )
-        if not ticket.settled:
+        if not ticket.settled and self._transaction is None:
             self._exchange.wait_for(ticket, timeout)
         if ticket.error is not None:
             ticket.check()
@@ -153,9 +156,10 @@ class Producer:
         """Send a message without waiting; the receipt tells when it is on disk.  See `send` for the rest.
 
         When `max_in_flight` messages of the connection have no outcome yet, it waits until there is room.
+        In a transacted session all messages of a transaction share one receipt, settled when it commits or rolls back.
         """
         exchange = self._exchange
-        if self._outbox.unconfirmed >= exchange.max_in_flight:
+        if self._outbox.unconfirmed >= exchange.max_in_flight and self._transaction is None:
             exchange.make_room()
         receipt: Receipt = self._put(  # type: ignore[assignment]  # the outbox makes what the Exchange told it to
             body,
@@ -169,7 +173,7 @@ class Producer:
             reply_to,
             type,
         )
-        if receipt is not self._last:
+        if receipt is not self._last and self._transaction is None:
             self._last = receipt
             self._begun(receipt)
         return receipt
@@ -200,6 +204,7 @@ class Producer:
 
         They travel in batches, so this is the fast way.  If one batch is refused, its error is raised after
         the last one: what was not refused is on disk.  `timeout` counts from the last message.
+        In a transacted session they are sent when it commits, all or none.
         """
         self.flush(timeout)
         count = 0
@@ -221,6 +226,7 @@ class Producer:
         """Wait until every message that was sent asynchronously has an outcome.
 
         Raises the first error among those since the last flush, or ConnectionFailedError after `timeout` seconds.
+        In a transacted session there is nothing to wait for; `Session.commit` does that.
         """
         deadline = time.monotonic() + (self._exchange.patience if timeout is None else timeout)
         receipts, self._receipts = self._receipts, []
@@ -267,7 +273,7 @@ class Producer:
         reply_to: Destination | str | None,
         type_: str | None,
     ) -> Ticket:
-        """Make a frame and put it into the outbox."""
+        """Make a frame and put it into the outbox, or the transaction."""
         exchange = self._exchange
         if self._closed:
             self._refuse()
@@ -309,8 +315,9 @@ class Producer:
         name = self._name
         if stream is None or destination is not None:
             name = self._destination_of(destination)
-            with exchange.lock:
-                stream = self._outbox.stream(name)
+            if self._transaction is None:
+                with exchange.lock:
+                    stream = self._outbox.stream(name)
         frame = Frame(
             kind,
             mode,
@@ -328,14 +335,19 @@ class Producer:
             encoded,
             data,
         )
-        lock = exchange.lock
-        lock.acquire()  # a `with` statement takes twice as long, and this is done for every message
-        try:
-            if exchange.problem is not None:
-                raise again(exchange.problem)
-            ticket = stream.add(frame, size)
-        finally:
-            lock.release()
+        ticket: Ticket
+        if self._transaction is not None:
+            ticket = self._transaction.add(name, encode(frame), self._connection._welcome.max_message_size)
+        else:
+            assert stream is not None
+            lock = exchange.lock
+            lock.acquire()  # a `with` statement takes twice as long, and this is done for every message
+            try:
+                if exchange.problem is not None:
+                    raise again(exchange.problem)
+                ticket = stream.add(frame, size)
+            finally:
+                lock.release()
         if message is not None:
             _set_headers(message, frame)
         return ticket

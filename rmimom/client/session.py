@@ -10,11 +10,19 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from rmimom.client.browser import QueueBrowser
 from rmimom.client.consumer import Consumer, Listener, Receiver, Subscriber
+from rmimom.client.inbox import Intake
 from rmimom.client.mode import AcknowledgeMode
 from rmimom.client.outbox import Ticket
 from rmimom.client.producer import Producer, Publisher, Sender
+from rmimom.client.transaction import Transaction
 from rmimom.destination import Destination, Queue, Topic, check_source
-from rmimom.errors import IllegalStateError, InvalidDestinationError, JMSError
+from rmimom.errors import (
+    IllegalStateError,
+    InvalidDestinationError,
+    JMSError,
+    TransactionRolledBackError,
+)
+from rmimom.frame import AckBatch
 from rmimom.message import Message
 
 if TYPE_CHECKING:
@@ -35,6 +43,9 @@ LISTENER_PAUSE: Final = 0.05
 class Session:
     """Makes producers and consumers and acknowledges what the consumers deliver, as `mode` says.
 
+    In a transacted session what is sent and received belongs to a transaction, until `commit` or `rollback` ends it and
+    begins the next (§6.2.7).
+
     A session, with its producers and consumers, is for one thread at a time (§6.2.5): the thread that made it, or when
     observers are attached its own thread, in which they are called one at a time.  Only `close` is for any thread.
     """
@@ -45,7 +56,10 @@ class Session:
         self._automatic = mode in {AcknowledgeMode.AUTO_ACKNOWLEDGE, AcknowledgeMode.DUPS_OK_ACKNOWLEDGE}
         self._lock = connection._inbox_lock
         self._arrived = threading.Condition(self._lock)
+        self._transaction = Transaction(connection._exchange) if self.transacted else None
         self._consumers: list[Consumer] = []
+        self._lingering: list[Consumer] = []  # closed, but what they received belongs to the transaction
+        self._under_way: list[tuple[Intake, list[int]]] = []  # messages that the last commit acknowledged
         self._producers: list[Producer] = []
         self._thread: threading.Thread | None = None
         self._in_listener = False
@@ -144,9 +158,122 @@ class Session:
         self._check_open()
         self._connection._exchange.call("unsubscribe", name)
 
-    def recover(self) -> None:
-        """Deliver everything that is not acknowledged once more, in order, flagged as redelivered (§6.2.10)."""
+    # Transactions.
+
+    @property
+    def transacted(self) -> bool:
+        """Whether the session has transactions (§6.2.7)."""
+        return self.mode is AcknowledgeMode.SESSION_TRANSACTED
+
+    def commit(self) -> None:
+        """Send and acknowledge all that was sent and received since the last commit or rollback, or nothing (§6.2.7).
+
+        Returns when all of it is on the server's disk, and on every in-sync standby.  When the server is lost
+        meanwhile, the commit goes on after it is found again.
+
+        Raises TransactionRolledBackError if messages received went to others while the server was lost: then all was
+        rolled back as by `rollback`.  Another refusal of the server changes nothing: commit again, or roll back.  After
+        ConnectionFailedError the outcome is unknown; a further `commit` finds it out, and does not commit twice.
+        Raises IllegalStateError in a session that is not transacted.
+        """
+        transaction = self._check_transacted("commit")
+        exchange = self._connection._exchange
+        request = transaction.request
+        if request is None:
+            with self._lock:
+                told = [(intake.number, intake.to_commit()) for intake in self._received()]
+                # What acknowledges nothing at the server is done with as well: see Intake.adopt.
+                self._under_way = [(intake, list(intake.working)) for intake in self._received()]
+            acks = [AckBatch(number, 0, tags) for number, tags in told if tags]
+            request = transaction.begin(acks, self._connection._welcome.max_message_size)
+        committed = transaction.receipt
+        if request.sends or request.acks:
+            refusal = exchange.commit(request, lambda: committed.settle(None))
+            if isinstance(refusal, TransactionRolledBackError):
+                self._roll_back(transaction, refusal)
+                raise refusal
+            if refusal is not None:
+                transaction.refused()
+                raise refusal
+        with self._lock:
+            for intake, tags in self._under_way:
+                intake.committed(tags)
+        transaction.end()
+        exchange.settle(committed, None)
+        self._end_lingering()
+
+    def rollback(self) -> None:
+        """Destroy what was sent and deliver again what was received since the last commit or rollback (§6.2.7).
+
+        What was received comes in the old order, flagged as redelivered.  Raises IllegalStateError in a session that is
+        not transacted.
+        """
+        transaction = self._check_transacted("rollback")
+        if transaction.request is not None:
+            self._give_back_under_way()
+        self._roll_back(transaction, _rolled_back())
+
+    def _check_transacted(self, what: str) -> Transaction:
         self._check_open()
+        if self._transaction is None:
+            raise IllegalStateError(
+                f"{what} needs a transacted session, but this one is {self.mode.name}; "
+                "create one with connection.create_session(transacted=True) (§10.3)"
+            )
+        return self._transaction
+
+    def _received(self) -> list[Intake]:
+        """What the consumers of the transaction hold; the lock is held."""
+        return [consumer._intake for consumer in self._consumers + self._lingering]
+
+    def _roll_back(self, transaction: Transaction, error: JMSError) -> None:
+        with self._lock:
+            for consumer in self._consumers:
+                intake = consumer._intake
+                if intake.error is None:
+                    intake.recover()
+                else:
+                    # The server closed this consumer: what it had is with others.
+                    intake.hand_back(list(intake.working))
+            self._arrived.notify_all()
+        self._connection._exchange.settle(transaction.end(), error)
+        self._end_lingering()
+
+    def _give_back_under_way(self) -> None:
+        """The server shall say what becomes of messages whose commit has an unknown outcome: it knows it."""
+        with self._lock:
+            back = [(intake.number, intake.hand_back(tags)) for intake, tags in self._under_way]
+        for number, tags in back:
+            if tags:
+                try:
+                    self._connection._exchange.call("release", number, tags)
+                except JMSError as error:
+                    # Lost meanwhile: the server gets to hear that we do not hold them when we come back.
+                    log.info("giving back messages of a commit with an unknown outcome: %s", error)
+
+    def _keep_closed(self, consumer: Consumer) -> bool:
+        """Whether a closed consumer stays open at the server, because a transaction has messages of it (§8.8)."""
+        with self._lock:
+            if self._transaction is None or self._closed or not consumer._intake.working:
+                return False
+            self._consumers.remove(consumer)
+            self._lingering.append(consumer)
+            return True
+
+    def _end_lingering(self) -> None:
+        with self._lock:
+            ended, self._lingering = self._lingering, []
+        for consumer in ended:
+            self._connection._close_consumer(consumer)
+
+    def recover(self) -> None:
+        """Deliver everything that is not acknowledged once more, in order, flagged as redelivered (§6.2.10).
+
+        Raises IllegalStateError in a transacted session, which has `rollback` for that.
+        """
+        self._check_open()
+        if self._transaction is not None:
+            raise IllegalStateError("a transacted session cannot recover; use rollback (§6.2.7)")
         with self._lock:
             for consumer in self._consumers:
                 consumer._intake.recover()
@@ -155,6 +282,7 @@ class Session:
     def close(self) -> None:
         """Close the session with its producers and consumers; messages not acknowledged go back (§6.2.15).
 
+        A transaction that was not committed is rolled back (§6.2.15).
         Waits for a running observer.  Any thread may close a session; twice is harmless.
         """
         with self._lock:
@@ -169,6 +297,9 @@ class Session:
             producer.close()
         for consumer in list(self._consumers):
             consumer.close()
+        self._end_lingering()
+        if self._transaction is not None and self._transaction.request is None:
+            self._connection._exchange.settle(self._transaction.end(), _rolled_back())
         self._connection._forget_session(self)
 
     def __enter__(self) -> Session:
@@ -213,7 +344,7 @@ class Session:
     # Acknowledging.
 
     def _acknowledge(self, consumer: Consumer, message: Message) -> None:
-        if self._automatic:
+        if self._automatic or self._transaction is not None:
             return
         if self._closed or consumer._closed:
             raise IllegalStateError(
@@ -313,6 +444,10 @@ class Session:
             return
         with self._lock:
             self._arrived.wait_for(lambda: not self._in_listener)
+
+
+def _rolled_back() -> JMSError:
+    return TransactionRolledBackError("the session was rolled back or closed before it committed; nothing was sent")
 
 
 def _wanted(destination: object, kind: type[_D], check: Callable[[Destination], object] = Destination.checked) -> _D:

@@ -23,7 +23,7 @@ from Pyro5.callcontext import current_context
 from Pyro5.client import Proxy
 
 from rmimom.errors import ConnectionFailedError, JMSError
-from rmimom.frame import ANNOTATION, Request
+from rmimom.frame import ANNOTATION, CommitRequest, Request
 from rmimom.rmi.exceptions import TRACEBACK, register_errors
 from rmimom.rmi.wire import HEADER, HEADER_SIZE, NO_CORRELATION
 
@@ -67,7 +67,7 @@ class Channel:
         # An exchange is written in one piece, but Nagle's algorithm would hold back the end of a large one.
         _socket_of(self._proxy).setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._serializer: Any = serializers.serializers["json"]
-        self._call: bytes = self._serializer.dumpsCall(self._proxy._pyroConnection.objectId, "exchange", (), {})
+        self._exchange_call = self._encode_call("exchange")
         self._buffer = bytearray()
         self._poll = select.poll()
         self._poll.register(_socket_of(self._proxy), select.POLLIN)
@@ -83,7 +83,7 @@ class Channel:
 
     def send_exchange(self, request: Request) -> None:
         """Begin an exchange.  `receive_exchange` must follow before anything else is done with the channel."""
-        self._guarded(self._send, request)
+        self._guarded(self._send, self._exchange_call, request)
 
     def receive_exchange(self) -> memoryview:
         """The answer of the exchange that was begun."""
@@ -92,6 +92,10 @@ class Channel:
             self.close()
             raise ConnectionFailedError(f"the server's answer to an exchange has no annotation {ANNOTATION}")
         return found
+
+    def commit(self, request: CommitRequest) -> None:
+        """Have a transaction committed; returns when all of it is on disk."""
+        self._guarded(self._commit, request)
 
     def readable(self, wait: float) -> bool:
         """Whether an answer, or the end of the connection, can be read within `wait` seconds."""
@@ -124,7 +128,16 @@ class Channel:
         with _no_annotations():
             return proxy._pyroInvoke(method, arguments, {})
 
-    def _send(self, request: Request) -> None:
+    def _encode_call(self, method: str, *arguments: object) -> bytes:
+        encoded: bytes = self._serializer.dumpsCall(self._proxy._pyroConnection.objectId, method, arguments, {})
+        return encoded
+
+    def _commit(self, request: CommitRequest) -> None:
+        self._connection()
+        self._send(self._encode_call("commit"), request)
+        self._receive()
+
+    def _send(self, call: bytes, request: Request | CommitRequest) -> None:
         proxy = self._proxy
         connection = self._connection()
         proxy._pyroSeq = (proxy._pyroSeq + 1) & 0xFFFF
@@ -134,7 +147,7 @@ class Channel:
         _encode_into(request, buffer, _BATCH_AT)
         batch_size = len(buffer) - _BATCH_AT
         self._set_limit(CALL_TIMEOUT + batch_size // SLOWEST_RATE)
-        buffer += self._call
+        buffer += call
         HEADER.pack_into(
             buffer,
             0,
@@ -144,7 +157,7 @@ class Channel:
             self._serializer.serializer_id,
             0,
             proxy._pyroSeq,
-            len(self._call),
+            len(call),
             batch_size + _CHUNK.size,
             NO_CORRELATION,
             0,
@@ -160,7 +173,7 @@ class Channel:
         connection = self._connection()
         self._set_limit(wait + CALL_TIMEOUT)
         proxy._pyroSeq = (proxy._pyroSeq + 1) & 0xFFFF
-        call = self._serializer.dumpsCall(connection.objectId, "fetch", (wait, after), {})
+        call = self._encode_call("fetch", wait, after)
         message = protocol.SendingMessage(protocol.MSG_INVOKE, 0, proxy._pyroSeq, self._serializer.serializer_id, call)
         connection.sock.sendall(message.data)
         return self._receive()

@@ -28,13 +28,16 @@ from rmimom.errors import (
     InvalidDestinationError,
     JMSError,
     JMSSecurityError,
+    TransactionRolledBackError,
 )
 from rmimom.frame import (
     ANNOTATION,
+    CommitRequest,
     ConsumerEnd,
     Delivered,
     DeliveryBatch,
     Response,
+    decode_commit,
     decode_head,
     decode_request,
     encode,
@@ -73,6 +76,7 @@ class FakeBroker:
         self.acknowledged: list[int] = []
         self.consumers: list[FakeConsumer] = []
         self.refuse: dict[str, JMSError] = {}
+        self.commits: list[CommitRequest] = []
 
     def send(self, producer: str, sequence: int, destination: str, frames: list[bytes]) -> None:
         if destination in self.refuse:
@@ -88,6 +92,23 @@ class FakeBroker:
             for box in boxes:
                 self.boxes[box].append(Entry(tag, frame))
         self.producers[producer] = max(known, sequence + len(frames) - 1)
+
+    def commit(self, connection: FakeConnection, request: CommitRequest) -> None:
+        if request.number <= self.producers.get(request.transaction, 0):
+            return
+        for destination, _ in request.sends:
+            if destination in self.refuse:
+                raise self.refuse[destination]
+        consumers = {found.number: found for found in self.consumers if found.connection is connection}
+        for acks in request.acks:
+            if acks.consumer not in consumers or set(acks.tags) - consumers[acks.consumer].held.keys():
+                raise TransactionRolledBackError("the transaction was rolled back: others have its messages")
+        for acks in request.acks:
+            self.acknowledge(consumers[acks.consumer], acks.tags)
+        for destination, frames in request.sends:
+            self.send("", 1, destination, [bytes(frame) for frame in frames])
+            del self.producers[""]
+        self.producers[request.transaction] = request.number
 
     def acknowledge(self, consumer: FakeConsumer, tags: list[int]) -> None:
         for tag in tags:
@@ -170,6 +191,18 @@ class FakeConnection:
             self.broker.deliver()
         self.server.fail_if_planned("exchange", self)
         current_context.response_annotations = {ANNOTATION: encode(Response(outcomes))}
+
+    @expose
+    def commit(self) -> None:
+        with self.broker.lock:
+            self._enter("commit")
+            request = decode_commit(bytes(current_context.annotations[ANNOTATION]))
+            self.broker.commits.append(request)
+            self.server.fail_if_planned("commit, not done", self)
+            if not self.closed:
+                self.broker.commit(self, request)
+                self.broker.deliver()
+        self.server.fail_if_planned("commit", self)
 
     @expose
     def subscribe(self, consumer: int, destination: str, options: dict[str, Any]) -> list[int]:
