@@ -24,7 +24,7 @@ import msgspec
 
 from rmimom.clock import Clock
 from rmimom.cluster.role import Epoch
-from rmimom.commands import Command, Disconnect, Examined, Send, Tick
+from rmimom.commands import Command, Commit, Disconnect, Examined, Send, Tick
 from rmimom.core.broker import Broker
 from rmimom.core.examining import examine
 from rmimom.dispatch import Dispatch
@@ -202,14 +202,22 @@ class Engine:
         if self._stopped:
             future.set_exception(ConnectionFailedError("the server has stopped; nothing of this call was done"))
             return future
-        # A send that repeats what waits for room already must not hear that nothing is stored: it waits with it.
-        if self._full and isinstance(command, Send) and not self.broker.has_accepted(command):
+        if self._full and self._needs_room(command):
             future.set_exception(
                 StoreFullError("the server's disk is full; nothing was stored, send again when there is room")
             )
             return future
         self._decide(command, future)
         return future
+
+    def _needs_room(self, command: Command) -> bool:
+        """Whether the command would store messages, and is not a repetition of what waits for room already.
+
+        A repetition must not hear that nothing is stored: it waits with what it repeats.
+        """
+        if isinstance(command, Send) or (isinstance(command, Commit) and command.sends):
+            return not self.broker.has_accepted(command)
+        return False
 
     def tell(self, command: Command) -> None:
         """Decide a command whose answer nobody waits for."""

@@ -17,6 +17,7 @@ from rmimom.commands import (
     Acknowledge,
     CloseConsumer,
     Command,
+    Commit,
     Connect,
     CreateDestination,
     Disconnect,
@@ -297,7 +298,8 @@ def test_send_that_repeats_what_waits_for_room_is_not_refused() -> None:
         await settle()
         world.ask("again", send("d", "a", producer="p", sequence=1))
         world.ask("another", send("d", "b", producer="r", sequence=1))
-        assert await world.told() == ["another: StoreFullError"]
+        world.ask("transaction", Commit("d", "t", 1, [(Q, [frame_for(Q)])], []))
+        assert await world.told() == ["another: StoreFullError", "transaction: StoreFullError"]
         world.store.capacity = None
         await asyncio.sleep(2 * RETRY_WHEN_FULL)
         assert await world.told() == ["stuck: None", "again: None"]

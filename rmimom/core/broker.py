@@ -66,9 +66,11 @@ class Broker:
             return turn.outcome(Refused(error))
         return turn.outcome(_ACCEPTED if value is None else Accepted(value))
 
-    def has_accepted(self, send: Send) -> bool:
-        """Whether some of this send was accepted before, so that it is a repetition."""
-        return bool(send.producer) and self._state.producers.accepted_up_to(send.producer) >= send.sequence
+    def has_accepted(self, command: Send | Commit) -> bool:
+        """Whether this, or some of it, was accepted before, so that it is a repetition."""
+        if isinstance(command, Commit):
+            return self._state.producers.accepted_up_to(command.transaction) >= command.number
+        return bool(command.producer) and self._state.producers.accepted_up_to(command.producer) >= command.sequence
 
     @property
     def next_id(self) -> int:
