@@ -26,7 +26,7 @@ from typing import Any, Final
 from rmimom.client.outbox import CHUNK_MESSAGES, Outbox, Ticket, again
 from rmimom.client.receipt import Receipt, late
 from rmimom.client.transport import CALL_TIMEOUT, Channel
-from rmimom.errors import ConnectionFailedError, JMSError
+from rmimom.errors import ConnectionFailedError, JMSError, StoreError, from_dict
 from rmimom.frame import CommitRequest, Response, decode_response
 
 log = logging.getLogger("rmimom.client")
@@ -330,6 +330,11 @@ class Exchange:
             except JMSError as error:
                 channel.close()
                 raise ConnectionFailedError(error.text) from error
+        for outcome in response.outcomes:
+            # The number of such a send must not go to another message: the server may have stored it before it failed.
+            if outcome is not None and isinstance(problem := from_dict(outcome), StoreError):
+                channel.close()
+                raise ConnectionFailedError(problem.text)
         with self.lock:
             if self.channel is not channel:
                 return

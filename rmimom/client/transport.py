@@ -22,7 +22,7 @@ from Pyro5 import protocol, serializers
 from Pyro5.callcontext import current_context
 from Pyro5.client import Proxy
 
-from rmimom.errors import ConnectionFailedError, JMSError
+from rmimom.errors import ConnectionFailedError, JMSError, StoreError
 from rmimom.frame import ANNOTATION, CommitRequest, Request
 from rmimom.rmi.exceptions import TRACEBACK, register_errors
 from rmimom.rmi.wire import HEADER, HEADER_SIZE, NO_CORRELATION
@@ -207,7 +207,8 @@ class Channel:
             self._abandon()
             raise _failed(self.uri, error) from error
         except JMSError as error:
-            if error.facts.get("connection") != "closed":
+            # A server whose store failed is ending and does not know what it did, just as if it had been killed.
+            if error.facts.get("connection") != "closed" and not isinstance(error, StoreError):
                 raise
             self._abandon()
             raise _failed(self.uri, error) from error

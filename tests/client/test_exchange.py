@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from rmimom.client.exchange import Exchange
-from rmimom.errors import ConnectionFailedError, IllegalStateError
+from rmimom.errors import ConnectionFailedError, IllegalStateError, StoreError
 from rmimom.frame import Request, Response, encode
 from rmimom.message import make_frame
 
@@ -178,6 +178,29 @@ def test_giving_up_ends_every_wait(exchange: Exchange, channel: FakeChannel) -> 
     assert all(error is not problem for error in failures)
     with pytest.raises(IllegalStateError):
         exchange.call("ping")
+
+
+def test_what_a_failing_server_does_not_know_is_sent_again_with_the_same_numbers(exchange: Exchange) -> None:
+    """Promise 3: given a store that fails after it had the message, when a server comes, then it hears the same number.
+
+    If the next message got the number, the server would take that for a repetition and drop it.
+    """
+
+    class Failing(FakeChannel):
+        def receive_exchange(self) -> bytes:
+            return encode(Response([StoreError("the outcome of this call is unknown").to_dict()]))
+
+    failing, another = Failing(), FakeChannel()
+    exchange.connect(failing)  # type: ignore[arg-type]
+    ticket = add(exchange, "a")
+    exchange.keep(0)
+    assert failing.closed
+    assert not ticket.settled  # type: ignore[attr-defined]
+    exchange.connect(another)  # type: ignore[arg-type]
+    exchange.flush(5)
+    assert ticket.settled  # type: ignore[attr-defined]
+    (first,), (again,) = failing.sent[0].sends, another.sent[0].sends
+    assert (first.producer, first.sequence) == (again.producer, again.sequence)
 
 
 def test_an_impatient_call_does_not_wait_for_a_server(exchange: Exchange) -> None:

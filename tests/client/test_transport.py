@@ -14,7 +14,7 @@ from Pyro5.server import Daemon, expose
 
 from rmimom.client import transport
 from rmimom.client.transport import Channel, call_once, local_address
-from rmimom.errors import ConnectionFailedError, IllegalStateError, JMSError, StoreFullError
+from rmimom.errors import ConnectionFailedError, IllegalStateError, JMSError, StoreError, StoreFullError
 from rmimom.frame import ANNOTATION, AckBatch, Request, SendBatch, encode
 from rmimom.message import make_frame
 from rmimom.rmi.exceptions import register_errors
@@ -59,6 +59,7 @@ class Remote:
         raise {
             "full": StoreFullError("no room", free=0),
             "closed": IllegalStateError("this connection is closed", connection="closed"),
+            "store": StoreError("the disk is gone; the outcome of this call is unknown"),
             "bug": ZeroDivisionError("oops"),
         }[what]
 
@@ -142,6 +143,13 @@ def test_an_error_that_is_none_of_ours(scene: Scene) -> None:
 def test_a_connection_that_the_server_closed_is_lost(scene: Scene) -> None:
     with pytest.raises(ConnectionFailedError, match="this connection is closed"):
         scene.channel.call("refuse", "closed")
+    assert scene.channel.closed
+
+
+def test_a_server_whose_store_failed_is_lost(scene: Scene) -> None:
+    """It is ending, and nobody knows what it did: the same as if it had been killed."""
+    with pytest.raises(ConnectionFailedError, match="the outcome of this call is unknown"):
+        scene.channel.call("refuse", "store")
     assert scene.channel.closed
 
 
