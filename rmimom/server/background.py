@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -27,6 +28,8 @@ _LOOK: Final = 0.05
 """Seconds between looks at whether a server has ended, where the system cannot tell by itself."""
 _ASK: Final = 5.0
 """Seconds that a server has to answer how it is."""
+_SERVING: Final = "\0"
+"""The last that a server in the background says to who started it; one that ends before has failed."""
 
 
 class Told(NamedTuple):
@@ -68,7 +71,8 @@ def start_in_background(config: ServerConfig, arguments: Sequence[str], log_file
             ExitCode.FAILED,
             f"process {process.pid} does not serve after {wait:g} s, but goes on starting; its log is {log_file}",
         )
-    if not said or process.poll() is not None:
+    said, serving, _ = said.partition(_SERVING)
+    if not serving:
         # It ended, or is about to.
         code = process.wait(_ASK)
         with log_file.open("rb") as log:
@@ -98,6 +102,8 @@ def _read_until_closed(handle: int, wait: float) -> str | None:
 
 def close_standard_output() -> None:
     """Tell who started us in the background that everything is said and done."""
+    with contextlib.suppress(OSError):  # who started us waits no longer
+        os.write(1, _SERVING.encode("ascii"))
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
     os.close(null)

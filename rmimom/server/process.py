@@ -83,10 +83,9 @@ class _Life:
             starting.cancel()
         try:
             await starting
+            self._say(banner(server))
             if self._ready_file is not None:
                 await asyncio.to_thread(write_ready_file, self._ready_file, server)
-            # Last, for who started us in the background takes it as the sign that nothing can fail any more.
-            self._say(banner(server))
         except asyncio.CancelledError:
             return ExitCode.OK
         except JMSError as error:
