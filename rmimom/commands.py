@@ -136,11 +136,36 @@ class Commit(msgspec.Struct, frozen=True, gc=False):
 
 
 class Release(msgspec.Struct, frozen=True, gc=False):
-    """The consumer gives messages back: they are delivered again, at their old place, flagged and counted."""
+    """The consumer failed on messages: they are delivered again, at their old place, flagged and counted.
+
+    When and how often says the policy of the destination (`rmimom.policy`), unless `delay` (milliseconds) or `maximum`
+    (redeliveries, -1 without limit) override it.  After that, or at once if `dead`, they become dead letters; `reason`
+    is told with them.  With `keep` the consumer goes on holding those that can be delivered again at once, and delivers
+    them itself, in order; Accepted carries their tags.
+    With `close` the consumer closes, too; what else it held has not failed.
+    """
 
     connection: str
     consumer: int
     tags: tuple[int, ...] | list[int] = ()
+    delay: int | None = None
+    maximum: int | None = None
+    dead: bool = False
+    reason: str = ""
+    keep: bool = False
+    close: bool = False
+
+
+class Retry(msgspec.Struct, frozen=True, gc=False):
+    """Dead letters and expired messages that wait in a queue go back to where they came from: those of `ids`, or all.
+
+    Accepted carries the number of those that went.  What is held by a consumer stays, and so does what came from a
+    subscription that does not exist any more.
+    """
+
+    connection: str
+    destination: Destination
+    ids: tuple[int, ...] | list[int] | None = None
 
 
 class Browse(msgspec.Struct, frozen=True, gc=False):
@@ -201,6 +226,7 @@ Command: TypeAlias = (
     | Commit
     | Release
     | Browse
+    | Retry
     | PutUser
     | RemoveUser
     | Examined

@@ -30,7 +30,16 @@ from rmimom.core.examining import examine
 from rmimom.dispatch import Dispatch
 from rmimom.effects import Deliver, Effect, Examine, Outcome, Refused, Reply
 from rmimom.errors import ConnectionFailedError, JMSError, StoreError, StoreFullError
-from rmimom.records import Batch, MessagesDropped, MessagesRemoved, MessagesReturned, MessagesStored, Record
+from rmimom.records import (
+    Batch,
+    MessagesDropped,
+    MessagesFailed,
+    MessagesMoved,
+    MessagesRemoved,
+    MessagesReturned,
+    MessagesStored,
+    Record,
+)
 from rmimom.snapshot import Position
 from rmimom.store.base import Store
 from rmimom.store.thread import StoreThread
@@ -51,7 +60,7 @@ SMALL_BYTES = 64 * 1024
 """Up to so many records, ids of messages and bytes of frames a batch is small."""
 EXAMINED_AT_ONCE = 500
 """Messages that are read from the store and held against selectors in one go."""
-_MANY = (MessagesStored, MessagesRemoved, MessagesDropped, MessagesReturned)
+_MANY = (MessagesStored, MessagesRemoved, MessagesDropped, MessagesReturned, MessagesFailed, MessagesMoved)
 
 
 class Replica(Protocol):

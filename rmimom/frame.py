@@ -119,12 +119,14 @@ class Delivered(msgspec.Struct, array_like=True, gc=False):
 
     `tag` is the number under which it is acknowledged; it stays the same across a restart of the server.
     `count` is JMSXDeliveryCount, one for each consumer in `consumers`.
+    `note` is JSON text about a message that came from another mailbox (a dead letter, for example), else empty.
     """
 
     tag: int
     consumers: list[int]
     counts: list[int]
     frame: msgspec.Raw
+    note: str = ""
 
 
 class ConsumerEnd(msgspec.Struct, array_like=True, gc=False):

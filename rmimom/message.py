@@ -22,6 +22,7 @@ from rmimom.body import decode_body, encode_body, infer_kind
 from rmimom.destination import Destination, parse_destination
 from rmimom.errors import IllegalStateError, MessageFormatError
 from rmimom.headers import Header, Headers, headers_of
+from rmimom.note import note_properties
 from rmimom.values import Float, MapValue, PropertyValue, decode_properties, encode_properties
 
 MAX_TIME: Final = 2**53
@@ -47,6 +48,10 @@ class Acknowledger(Protocol):
         """Acknowledge the message as the session's mode asks; returns when the server has it on disk."""
         ...
 
+    def nack(self, message: Message, reason: str, delay: float | timedelta | None, *, dead: bool) -> None:
+        """Carry out `Message.nack`."""
+        ...
+
 
 class Message:
     """A message to send, or one that was received.
@@ -59,12 +64,13 @@ class Message:
     Times are milliseconds since 1970 UTC, 0 for none.
     """
 
-    __slots__ = ("_acknowledger", "_body", "_headers", "_properties", "_source", "_tag", "delivery_count")
+    __slots__ = ("_acknowledger", "_body", "_headers", "_note", "_properties", "_source", "_tag", "delivery_count")
 
     if TYPE_CHECKING:
         _acknowledger: Acknowledger | None
         _body: object
         _headers: Headers | None
+        _note: str
         _properties: Mapping[str, PropertyValue] | None
         _source: Source | None
         _tag: int
@@ -98,6 +104,7 @@ class Message:
         self._acknowledger = None
         self._source = None
         self._tag = 0
+        self._note = ""
         self._body = body
         self._properties = {} if properties is None else dict(properties)
         self._headers = Headers(
@@ -116,11 +123,16 @@ class Message:
         tag: int = 0,
         delivery_count: int = 1,
         acknowledger: Acknowledger | None = None,
+        note: str = "",
     ) -> Message:
-        """A received message.  The frame is read when first asked for something; MessageFormatError is raised then."""
+        """A received message; `note` is what the server told beside it.
+
+        The frame is read when first asked for something; MessageFormatError is raised then.
+        """
         message = cls.__new__(cls)
         message._source = source
         message._tag = tag
+        message._note = note
         message._acknowledger = acknowledger
         message._body = UNREAD
         message._properties = None
@@ -148,7 +160,10 @@ class Message:
         """The properties by name, see the class."""
         properties = self._properties
         if properties is None:
-            properties = self._properties = decode_properties(self._frame().properties)
+            properties = decode_properties(self._frame().properties)
+            if self._note:
+                properties = {**properties, **note_properties(self._note)}
+            self._properties = properties
         return properties
 
     @properties.setter
@@ -202,6 +217,19 @@ class Message:
         if self._acknowledger is None:
             raise IllegalStateError("the message was not received from a consumer, so it cannot be acknowledged")
         self._acknowledger.acknowledge(self)
+
+    def nack(self, reason: str = "", *, delay: float | timedelta | None = None, dead: bool = False) -> None:
+        """Say that the work on this message failed: it is delivered again, or becomes a dead letter.
+
+        When and how often it is delivered again says the redelivery policy of its destination; `delay` in seconds
+        (0: at once) overrides it for this time.  `dead` makes it a dead letter without another attempt, and `reason` is
+        told with a dead letter.  Returns when the server has it on disk.  Raises IllegalStateError for a message that
+        was not received, or is acknowledged: `receive` in an AUTO_ACKNOWLEDGE session does that at once, an observer
+        may still nack.
+        """
+        if self._acknowledger is None:
+            raise IllegalStateError("the message was not received from a consumer, so it cannot be given back")
+        self._acknowledger.nack(self, reason, delay, dead=dead)
 
     def __repr__(self) -> str:
         try:

@@ -101,6 +101,28 @@ class MessagesReturned(msgspec.Struct, frozen=True, tag=True, array_like=True, g
     ids: list[int]
 
 
+class MessagesFailed(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """Messages that were delivered once more than before, and their consumer failed on them."""
+
+    mailbox: int
+    ids: list[int]
+
+
+class MessagesMoved(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """Messages left a mailbox and wait in each of `to` from now on: dead letters, or what is sent back from there.
+
+    `counts` says how often each came back so far, `notes` is JSON text about its way; both have the length and order of
+    `ids`.  Failures are counted from 0 again.  A mailbox of `to` that has the message already takes the new count and
+    the new note.
+    """
+
+    mailbox: int
+    to: list[int]
+    ids: list[int]
+    counts: list[int]
+    notes: list[str]
+
+
 class MailboxAdvanced(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
     """Messages of the mailbox up to this id may have been delivered; after a crash they carry the redelivered flag."""
 
@@ -147,6 +169,8 @@ Record: TypeAlias = (
     | MessagesRemoved
     | MessagesDropped
     | MessagesReturned
+    | MessagesFailed
+    | MessagesMoved
     | MailboxAdvanced
     | ProducerAdvanced
     | ProducersForgotten

@@ -33,11 +33,16 @@ class MessageRow(NamedTuple):
 
 
 class DeliveryRow(NamedTuple):
-    """A message waits in a mailbox; it was returned `returns` times."""
+    """A message waits in a mailbox; it was returned `returns` times, `failures` of them because a consumer failed.
+
+    `note` is JSON text about its way from another mailbox, or empty.
+    """
 
     mailbox: int
     message: int
     returns: int
+    failures: int = 0
+    note: str = ""
 
 
 class Snapshot(Protocol):

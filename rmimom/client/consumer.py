@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
@@ -101,8 +102,9 @@ class Consumer:
         """Tell `observer` of every message from now on, in the thread of the session, one message at a time (§8.7).
 
         An observer is an object with a method `on_message`, or a callable; several are told one after the other.
-        One that raises an error makes an AUTO or DUPS_OK session deliver the message again, flagged as redelivered, a
-        few times and then through the server; in the other modes the next message follows.
+        One that raises an error makes an AUTO or DUPS_OK session deliver the message again, flagged as redelivered, as
+        often as the redelivery policy of the destination allows; then it is a dead letter.  In the other modes the next
+        message follows.
         """
         call = getattr(observer, "on_message", observer)
         if not callable(call):
@@ -137,6 +139,18 @@ class Consumer:
     def acknowledge(self, message: Message) -> None:
         """Carry out `Message.acknowledge`."""
         self._session._acknowledge(self, message)
+
+    def nack(self, message: Message, reason: str, delay: float | timedelta | None, *, dead: bool) -> None:
+        """Carry out `Message.nack`."""
+        self._session._nack(self, message, reason, delay, dead=dead)
+
+    def _failed(self, tags: list[int], reason: str, **options: object) -> None:
+        """Tell the server of a failure; what it leaves with us is delivered again, the rest is forgotten."""
+        kept = self._exchange.call("release", self._number, tags, {"keep": True, "reason": reason, **options})
+        with self._lock:
+            self._intake.hand_back(set(tags) - set(kept))
+            self._intake.recover(tags)
+            self._session._arrived.notify_all()
 
     def __enter__(self) -> Consumer:
         return self

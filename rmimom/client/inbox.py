@@ -104,6 +104,7 @@ class Intake:
                     tag=tag,
                     delivery_count=message.delivery_count + 1,
                     acknowledger=self._acknowledger,
+                    note=message._note,
                 )
             )
         self.waiting.extendleft(reversed(again))
@@ -178,6 +179,7 @@ class Inbox:
                 message._body = UNREAD
                 message._properties = None
                 message._headers = None
+                message._note = delivered.note
                 message.delivery_count = counts[index]
                 intake.waiting.append(message)
         for end in batch.closed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -23,7 +24,7 @@ from rmimom.errors import (
     TransactionRolledBackError,
 )
 from rmimom.frame import AckBatch
-from rmimom.message import Message
+from rmimom.message import Message, milliseconds
 
 if TYPE_CHECKING:
     from rmimom.client.connection import Connection
@@ -34,10 +35,9 @@ _P = TypeVar("_P", bound=Producer)
 _C = TypeVar("_C", bound=Consumer)
 _D = TypeVar("_D", bound=Destination)
 
-LISTENER_ATTEMPTS: Final = 6
-"""How often a message is offered to observers that raise errors before it goes back to the server; as in ActiveMQ."""
 LISTENER_PAUSE: Final = 0.05
-"""Seconds before the second attempt; doubled for each one after that, and for the first after it went back."""
+"""Seconds before an observer that failed on a message gets it again; doubled for each attempt after that."""
+LONGEST_LISTENER_PAUSE: Final = 5.0
 
 
 class Session:
@@ -205,12 +205,18 @@ class Session:
     def rollback(self) -> None:
         """Destroy what was sent and deliver again what was received since the last commit or rollback (§6.2.7).
 
-        What was received comes in the old order, flagged as redelivered.  Raises IllegalStateError in a session that is
+        What was received comes in the old order, flagged as redelivered.  As for `recover`, the redelivery policy of
+        the destination counts it as a failure.  Raises IllegalStateError in a session that is
         not transacted.
         """
         transaction = self._check_transacted("rollback")
         if transaction.request is not None:
             self._give_back_under_way()
+        with self._lock:
+            failed = [(one, list(one._intake.working)) for one in self._consumers if one._intake.error is None]
+        for consumer, tags in failed:
+            if tags:
+                self._fail(consumer, tags, "rolled back by the session")
         self._roll_back(transaction, _rolled_back())
 
     def _check_transacted(self, what: str) -> Transaction:
@@ -269,15 +275,28 @@ class Session:
     def recover(self) -> None:
         """Deliver everything that is not acknowledged once more, in order, flagged as redelivered (§6.2.10).
 
+        The server hears of it as a failure, so its redelivery policy counts: what failed too often becomes a dead
+        letter, and with a delay others come first.  If the server cannot be reached they are delivered again at once.
         Raises IllegalStateError in a transacted session, which has `rollback` for that.
         """
         self._check_open()
         if self._transaction is not None:
             raise IllegalStateError("a transacted session cannot recover; use rollback (§6.2.7)")
         with self._lock:
-            for consumer in self._consumers:
-                consumer._intake.recover()
-            self._arrived.notify_all()
+            failed = [(consumer, list(consumer._intake.working)) for consumer in self._consumers]
+        for consumer, tags in failed:
+            if tags:
+                self._fail(consumer, tags, "recovered by the session")
+
+    def _fail(self, consumer: Consumer, tags: list[int], reason: str) -> None:
+        try:
+            consumer._failed(tags, reason)
+        except JMSError as error:
+            # Nothing is lost by it: what is not ours any more the server says when we come back.
+            log.info("failures on %s are not counted: %s", consumer.destination, error)
+            with self._lock:
+                consumer._intake.recover(tags)
+                self._arrived.notify_all()
 
     def close(self) -> None:
         """Close the session with its producers and consumers; messages not acknowledged go back (§6.2.15).
@@ -363,6 +382,23 @@ class Session:
         for ticket in tickets:
             ticket.check()
 
+    def _nack(
+        self, consumer: Consumer, message: Message, reason: str, delay: float | timedelta | None, *, dead: bool
+    ) -> None:
+        if self._closed or consumer._closed:
+            raise IllegalStateError(
+                "the message cannot be given back any more: its session or consumer is closed, and it went back"
+            )
+        with self._lock:
+            if message._tag not in consumer._intake.working:
+                raise IllegalStateError("the message is acknowledged or given back already; the session has it no more")
+        options: dict[str, object] = {}
+        if delay is not None:
+            options["delay"] = milliseconds(delay, "delay")
+        if dead:
+            options["dead"] = True
+        consumer._failed([message._tag], reason, **options)
+
     # Observers.
 
     def _listen(self) -> None:
@@ -413,23 +449,19 @@ class Session:
         try:
             for listener in listeners:
                 listener(message)
-        except Exception:
+        except Exception as error:
             log.exception("an observer of %s failed with message %s", consumer.destination, message.message_id)
             if not self._automatic:
                 return 0.0
             with self._lock:
-                if message.delivery_count < LISTENER_ATTEMPTS:
-                    intake.recover([tag])
-                    return LISTENER_PAUSE * float(2 ** (message.delivery_count - 1))
-                back = intake.hand_back([tag])
-            try:
-                if back:
-                    self._connection._exchange.call("release", intake.number, back)
-            except JMSError as refusal:
-                # Lost meanwhile: the server gets to hear that we do not hold the message when we come back.
-                log.info("giving message %s back: %s", message.message_id, refusal)
-            # It may well come straight back, and has used up its attempts then.
-            return LISTENER_PAUSE * float(2**LISTENER_ATTEMPTS)
+                pause = min(LISTENER_PAUSE * 2.0 ** min(message.delivery_count - 1, 30), LONGEST_LISTENER_PAUSE)
+                mine = tag in intake.working
+            if mine:
+                self._fail(consumer, [tag], f"{type(error).__name__}: {error}")
+                with self._lock:
+                    again = any(waiting._tag == tag for waiting in intake.waiting)
+                return pause if again else 0.0
+            return 0.0
         if self._automatic:
             with self._lock:
                 intake.acknowledge(tag)

@@ -26,15 +26,18 @@ from rmimom.commands import (
     PutUser,
     Release,
     RemoveUser,
+    Retry,
     Send,
     Subscribe,
     Tick,
 )
-from rmimom.core import administering, browsing, committing, consuming, sending
+from rmimom.core import administering, browsing, burying, committing, consuming, sending
+from rmimom.core.burying import DeadLetter
 from rmimom.core.recovery import recover
 from rmimom.core.state import Rules, State
 from rmimom.core.statistics import BrokerStatistics, collect
 from rmimom.core.turn import Turn
+from rmimom.destination import Queue
 from rmimom.effects import Accepted, Outcome, Refused
 from rmimom.errors import JMSError
 from rmimom.records import ProducersForgotten, Record, UserPut
@@ -64,6 +67,8 @@ class Broker:
         except JMSError as error:
             # A destination made on the way stays made, so what was recorded before the refusal counts.
             return turn.outcome(Refused(error))
+        if turn.expired:
+            burying.bury_expired(self._state, turn)
         return turn.outcome(_ACCEPTED if value is None else Accepted(value))
 
     def has_accepted(self, command: Send | Commit) -> bool:
@@ -90,6 +95,10 @@ class Broker:
     def user(self, name: str) -> UserPut | None:
         """A user by name."""
         return self._state.users.get(name)
+
+    def dead_letters(self, queue: Queue) -> list[DeadLetter]:
+        """The dead letters in a queue, the oldest message first; InvalidDestinationError if there is no such queue."""
+        return burying.dead_letters(self._state, queue)
 
     def statistics(self) -> BrokerStatistics:
         """A reading of all counters."""
@@ -120,7 +129,8 @@ _CHAPTERS: dict[type[Any], Callable[[State, Any, Turn], object]] = {
     DeleteSubscription: consuming.delete_subscription,
     Acknowledge: consuming.acknowledge,
     Commit: committing.commit,
-    Release: consuming.release,
+    Release: burying.release,
+    Retry: burying.retry,
     Browse: browsing.browse,
     Examined: consuming.examined,
     Tick: _tick,

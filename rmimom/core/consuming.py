@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rmimom.commands import Acknowledge, CloseConsumer, DeleteSubscription, Examined, Release, Subscribe
+from rmimom.commands import Acknowledge, CloseConsumer, DeleteSubscription, Examined, Subscribe
 from rmimom.core.consumer import Consumer
 from rmimom.core.limits import MAX_URI_LENGTH, check_number, check_text
 from rmimom.core.mailbox import Mailbox
@@ -164,7 +164,7 @@ def _new_subscription(
     subscription = Subscription(
         number,
         topic.id if topic is not None else 0,
-        state.mailbox(number, durable),
+        state.mailbox(number, command.destination, durable=durable),
         owner=owner,
         name=command.durable or command.name,
         selector=selector,
@@ -261,13 +261,6 @@ def examined(state: State, command: Examined, turn: Turn) -> None:
     place = state.places_by_id.get(command.mailbox)
     if isinstance(place, QueuePlace):
         place.mailbox.examined(Selector(command.selector), command.ids, turn)
-
-
-def release(state: State, command: Release, turn: Turn) -> None:
-    """The consumer gives messages back."""
-    opened = state.client(command.connection).consumers.get(command.consumer)
-    if opened is not None:
-        opened.mailbox.release(opened.consumer, command.tags, turn)
 
 
 def delete_place(state: State, place: Place, turn: Turn) -> None:

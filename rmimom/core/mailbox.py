@@ -2,13 +2,14 @@
 
     delayed ─► ready ─► held by one consumer ─► gone
                  ▲              │
-                 └── returned ──┘   with its count raised
+                 └── returned ──┘   with its count raised; after a failure perhaps by way of delayed
     doubtful ─► held again by who had it, gone, or ready with its count raised
 
 Rule 1: an entry is in exactly one of these places.  Expired entries that still stand in the ready list are ghosts:
         they are gone already and are passed over when their turn comes.
 Rule 2: only this module moves entries between the places.
-Rule 3: whatever leaves for good is written into the turn, if the store knows of it.
+Rule 3: whatever leaves for good is written into the turn, if the store knows of it.  What moves to another mailbox
+        leaves by `take_out` and arrives by `take_in`; whoever moves it (`burying.py`) writes that down.
 Rule 4: order is kept (priority, then age), also for what comes back, so while some of what was handed out before
         a restart is in doubt nothing younger may overtake it: a mailbox in doubt delivers nothing.
 
@@ -27,9 +28,11 @@ from msgspec import Raw
 from rmimom.core.agenda import Agenda
 from rmimom.core.consumer import Consumer
 from rmimom.core.entry import Entry
+from rmimom.core.past import Past
 from rmimom.core.residence import Residence
 from rmimom.core.turn import Key, Turn
 from rmimom.core.waiting import WaitingRoom
+from rmimom.destination import Destination
 from rmimom.effects import NOT_LOADED, Examine
 from rmimom.frame import Delivered
 from rmimom.selector import Selector
@@ -45,7 +48,6 @@ class Mailbox:
     __slots__ = (
         "_agenda",
         "_alarm",
-        "_counts",
         "_delayed",
         "_doubt_ends",
         "_doubtful",
@@ -53,6 +55,7 @@ class Mailbox:
         "_expiring",
         "_ghosts",
         "_line",
+        "_pasts",
         "_ready",
         "_residence",
         "consumers",
@@ -61,23 +64,37 @@ class Mailbox:
         "durable",
         "enqueued",
         "expired",
+        "expiry_queue",
         "id",
+        "moved",
+        "origin",
     )
 
-    def __init__(self, mailbox_id: int, durable: bool, residence: Residence, agenda: Agenda[Mailbox]) -> None:
+    def __init__(
+        self,
+        mailbox_id: int,
+        durable: bool,
+        residence: Residence,
+        agenda: Agenda[Mailbox],
+        origin: Destination,
+        expiry_queue: str = "",
+    ) -> None:
         self.id = mailbox_id
         self.durable = durable
+        self.origin = origin  # the queue, or the topic of the subscription
+        self.expiry_queue = expiry_queue  # where expired messages go; empty: nowhere
         self.consumers: list[Consumer] = []
         self.delivered_up_to = 0
         self.enqueued = 0
         self.dequeued = 0
         self.expired = 0
+        self.moved = 0
         self._residence = residence
         self._agenda = agenda
         self._alarm = 0  # the earliest time noted in the agenda and not come yet, 0 for none
         self._ready = WaitingRoom()
         self._line: deque[Consumer] = deque()  # consumers with room, the next one first
-        self._counts: dict[int, int] = {}  # how often an entry was returned, if ever
+        self._pasts: dict[int, Past] = {}  # of entries that came back or came from elsewhere
         self._delayed: list[tuple[int, int, Entry]] = []
         self._doubtful: dict[int, Entry] = {}
         self._doubt_ends = 0
@@ -104,14 +121,25 @@ class Mailbox:
 
     def entries(self) -> Iterator[Entry]:
         """Every entry that is not gone, for checks and statistics; in no promised order."""
+        yield from self.at_rest()
+        for consumer in self.consumers:
+            yield from consumer.held.values()
+
+    def at_rest(self) -> Iterator[Entry]:
+        """Every entry that nobody holds; in no promised order."""
         for entry in self._ready:
-            if not entry.expiration or entry.id in self._expiring:
+            if not self._may_expire(entry) or entry.id in self._expiring:
                 yield entry
         for _, _, entry in self._delayed:
             yield entry
         yield from self._doubtful.values()
-        for consumer in self.consumers:
-            yield from consumer.held.values()
+
+    def _may_expire(self, entry: Entry) -> bool:
+        """Whether time can end it here: what came from elsewhere stays until somebody has seen to it."""
+        if not entry.expiration:
+            return False
+        past = self._pasts.get(entry.id)
+        return past is None or not past.note
 
     def browse(self, after: tuple[int, int] | None, now: int) -> Iterator[tuple[Entry, int]]:
         """What waits behind the place `after` (priority, id), in order, each with the count of its next delivery."""
@@ -162,17 +190,17 @@ class Mailbox:
         heappush(self._delayed, (delivery_time, entry.id, entry))
         self._wake_at(delivery_time)
 
-    def restore(self, entry: Entry, count: int, delivery_time: int, now: int) -> None:
+    def restore(self, entry: Entry, past: Past | None, delivery_time: int, now: int) -> None:
         """Add an entry found in the store after a restart."""
-        if count:
-            self._counts[entry.id] = count
+        if past is not None:
+            self._pasts[entry.id] = past
         if delivery_time > now:
             heappush(self._delayed, (delivery_time, entry.id, entry))
             self._wake_at(delivery_time)
         elif entry.id <= self.delivered_up_to:
             self._doubtful[entry.id] = entry
         else:
-            if entry.expiration:
+            if self._may_expire(entry):
                 self._watch_expiration(entry)
             self._ready.append(entry)
 
@@ -215,7 +243,7 @@ class Mailbox:
         selective = ready.selective
         now = turn.now
         stored_up_to = 0
-        counts = self._counts
+        pasts = self._pasts
         residence = self._residence
         while line and ready:
             if selective:
@@ -226,7 +254,7 @@ class Mailbox:
             else:
                 entry = ready.pop()
             entry_id = entry.id
-            if entry.expiration:
+            if entry.expiration and self._may_expire(entry):
                 if self._expiring.pop(entry_id, None) is None:
                     self._ghosts -= 1
                     continue
@@ -236,7 +264,7 @@ class Mailbox:
             consumer = line[0]
             consumer.held[entry_id] = entry
             consumer.held_bytes += entry.size
-            count = counts[entry_id] + 1 if entry_id in counts else 1
+            past = pasts.get(entry_id) if pasts else None
             deliveries = turn.deliveries_to(consumer.connection)
             key: Key
             if new:
@@ -246,10 +274,13 @@ class Mailbox:
             delivery = deliveries.get(key)
             if delivery is None:
                 frame = Raw(entry.frame) if entry.frame is not None else NOT_LOADED
-                deliveries[key] = Delivered(entry_id, [consumer.number], [count], frame)
+                if past is None:
+                    deliveries[key] = Delivered(entry_id, [consumer.number], [1], frame)
+                else:
+                    deliveries[key] = Delivered(entry_id, [consumer.number], [past.returns + 1], frame, past.note)
             else:
                 delivery.consumers.append(consumer.number)
-                delivery.counts.append(count)
+                delivery.counts.append(1 if past is None else past.returns + 1)
             if entry.stored:
                 if entry_id > stored_up_to:  # noqa: PLR1730 - max() costs more, and this is done for every message
                     stored_up_to = entry_id
@@ -325,11 +356,22 @@ class Mailbox:
         for tag in tags & self._doubtful.keys():
             taken[tag] = self._doubtful.pop(tag)
         for entry in self._ready.take_returned(tags):
-            if entry.expiration and self._expiring.pop(entry.id, None) is None:
+            if self._may_expire(entry) and self._expiring.pop(entry.id, None) is None:
                 self._ghosts -= 1
             else:
                 taken[entry.id] = entry
+        if self._delayed:
+            # Failed, and perhaps done all the same by a client that never heard that its failure had arrived.
+            for entry in self._leave_delayed(tags & self._pasts.keys()):
+                taken[entry.id] = entry
         return taken
+
+    def _leave_delayed(self, ids: set[int]) -> list[Entry]:
+        found = [entry for _, _, entry in self._delayed if entry.id in ids]
+        if found:
+            self._delayed = [waiting for waiting in self._delayed if waiting[2].id not in ids]
+            heapify(self._delayed)
+        return found
 
     def close(self, consumers: Iterable[Consumer], turn: Turn) -> None:
         """Let consumers out; what they held goes back to its place, or is gone with a mailbox that is not durable.
@@ -350,22 +392,53 @@ class Mailbox:
         self._give_back(entries, turn)
         self.dispatch(turn)
 
-    def release(self, consumer: Consumer, tags: Iterable[int], turn: Turn) -> None:
-        """Take back what a consumer does not want to finish."""
-        self._give_back(consumer.let_go(list(tags)), turn)
+    def shut(self, consumer: Consumer) -> None:
+        """Give a consumer nothing more, because it is about to close."""
+        consumer.prefetch = 0
+        if consumer.waiting:
+            consumer.waiting = False
+            self._line.remove(consumer)
+
+    def note_failures(self, consumer: Consumer, tags: Iterable[int], turn: Turn) -> list[tuple[Entry, Past]]:
+        """A consumer failed on these of what it holds; returns them with their past.  They stay where they are."""
+        failed: list[tuple[Entry, Past]] = []
+        for tag in dict.fromkeys(tags):
+            entry = consumer.held.get(tag)
+            if entry is not None:
+                past = self._pasts.setdefault(tag, Past())
+                past.returns += 1
+                past.failures += 1
+                failed.append((entry, past))
+        if self.durable:
+            stored = [entry.id for entry, _ in failed if entry.stored]
+            if stored:
+                turn.failed(self.id, stored)
+        return failed
+
+    def release(self, consumer: Consumer, entries: Sequence[Entry], until: Sequence[int], turn: Turn) -> None:
+        """Take entries back from a consumer, each at its place, but none before its time in `until` (0: at once)."""
+        consumer.let_go([entry.id for entry in entries])
+        for entry, when in zip(entries, until, strict=True):
+            if when > turn.now:
+                heappush(self._delayed, (when, entry.id, entry))
+                self._wake_at(when)
+            else:
+                if self._may_expire(entry):
+                    self._watch_expiration(entry)
+                self._ready.put_back(entry)
         self._line_up(consumer)
         self.dispatch(turn)
 
     def _give_back(self, entries: list[Entry], turn: Turn) -> None:
         if not entries:
             return
-        counts = self._counts
+        pasts = self._pasts
         stored: list[int] = []
         for entry in entries:
-            counts[entry.id] = counts.get(entry.id, 0) + 1
+            pasts.setdefault(entry.id, Past()).returns += 1
             if entry.stored:
                 stored.append(entry.id)
-            if entry.expiration:
+            if self._may_expire(entry):
                 self._watch_expiration(entry)
             self._ready.put_back(entry)
         if self.durable and stored:
@@ -389,7 +462,7 @@ class Mailbox:
     def _leave(self, entries: list[Entry], turn: Turn) -> None:
         stored: list[int] = []
         dropped = turn.dropped
-        counts = self._counts
+        pasts = self._pasts
         for entry in entries:
             entry.references -= 1
             if entry.stored:
@@ -398,27 +471,68 @@ class Mailbox:
                     dropped.append(entry.id)
             if not entry.references and entry.frame is not None:
                 self._residence.forget(entry)
-            if counts:
-                counts.pop(entry.id, None)
+            if pasts:
+                pasts.pop(entry.id, None)
         if self.durable and stored:
             turn.removed(self.id, stored)
 
     def _expire(self, entry: Entry, turn: Turn) -> None:
         self.expired += 1
-        self._leave([entry], turn)
+        if self.expiry_queue:
+            turn.expired.append((self, entry))
+        else:
+            self._leave([entry], turn)
+
+    def discard(self, entries: list[Entry], turn: Turn) -> None:
+        """Remove entries that were taken out or have expired and go nowhere."""
+        self._leave(entries, turn)
 
     def purge(self, turn: Turn) -> int:
         """Remove everything that nobody holds; returns how many."""
-        entries = [entry for entry in self._ready.clear() if not entry.expiration or entry.id in self._expiring]
+        entries = list(self.at_rest())
+        self._ready.clear()
         self._expiring.clear()
         self._expirations.clear()
         self._ghosts = 0
-        entries += [entry for _, _, entry in self._delayed]
         self._delayed.clear()
-        entries += self._doubtful.values()
         self._doubtful.clear()
         self._leave(entries, turn)
         return len(entries)
+
+    # Entries move between mailboxes.
+
+    def take_from(self, consumer: Consumer, entries: Sequence[Entry]) -> None:
+        """Take entries out that a consumer holds; the caller moves them, and dispatches."""
+        consumer.let_go([entry.id for entry in entries])
+        self.moved += len(entries)
+        self._line_up(consumer)
+
+    def take_out(self, entries: Sequence[Entry]) -> None:
+        """Take entries out that are at rest here and came from elsewhere; the caller moves them."""
+        ids = {entry.id for entry in entries}
+        self._ready.remove(ids)
+        self._leave_delayed(ids)
+        for number in ids & self._doubtful.keys():
+            del self._doubtful[number]
+        self.moved += len(entries)
+
+    def forget(self, entry: Entry) -> Past:
+        """The entry is somewhere else now; returns what it had behind it here."""
+        return self._pasts.pop(entry.id, None) or Past()
+
+    def find_past(self, entry: Entry) -> Past | None:
+        """The past of an entry that came here from elsewhere and is here still, else None."""
+        past = self._pasts.get(entry.id)
+        return past if past is not None and past.note else None
+
+    def take_in(self, entry: Entry, past: Past) -> None:
+        """Take in an entry from elsewhere, at the place that its age gives it; the caller dispatches."""
+        if self._ghosts:
+            # It may have expired here, and its ghost would rise.
+            self._bury()
+        self.enqueued += 1
+        self._pasts[entry.id] = past
+        self._ready.put_back(entry)
 
     # Time passes.
 
@@ -429,7 +543,7 @@ class Mailbox:
             self._alarm = 0
         while self._delayed and self._delayed[0][0] <= now:
             entry = heappop(self._delayed)[2]
-            if entry.expiration:
+            if self._may_expire(entry):
                 self._watch_expiration(entry)
             self._ready.put_back(entry)
         if self._doubtful and now >= self._doubt_ends:
@@ -442,7 +556,9 @@ class Mailbox:
             if expired is not None:
                 self._ghosts += 1
                 self._expire(expired, turn)
-        self._bury()
+        # So that they cannot pile up in an idle queue.
+        if self._ghosts > _GHOSTS_TOLERATED and self._ghosts * 2 > len(self._ready):
+            self._bury()
         self.dispatch(turn)
         self._set_alarm()
 
@@ -458,8 +574,7 @@ class Mailbox:
             self._wake_at(self._doubt_ends)
 
     def _bury(self) -> None:
-        """Take ghosts out of the ready list once they are many, so that they cannot pile up in an idle queue."""
-        if self._ghosts > _GHOSTS_TOLERATED and self._ghosts * 2 > len(self._ready):
-            ghosts = {entry.id for entry in self._ready if entry.expiration and entry.id not in self._expiring}
-            self._ready.remove(ghosts)
-            self._ghosts = 0
+        """Take all ghosts out of the ready list."""
+        ghosts = {entry.id for entry in self._ready if self._may_expire(entry) and entry.id not in self._expiring}
+        self._ready.remove(ghosts)
+        self._ghosts = 0

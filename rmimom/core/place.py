@@ -42,7 +42,17 @@ class TopicPlace:
     `patterns` are the subscriptions that the topic has in common with others, because their pattern matches its name.
     """
 
-    __slots__ = ("created", "dequeued", "destination", "enqueued", "expired", "id", "patterns", "subscriptions")
+    __slots__ = (
+        "created",
+        "dequeued",
+        "destination",
+        "enqueued",
+        "expired",
+        "id",
+        "moved",
+        "patterns",
+        "subscriptions",
+    )
 
     def __init__(self, place_id: int, destination: Topic, created: int) -> None:
         self.id = place_id
@@ -51,6 +61,7 @@ class TopicPlace:
         self.enqueued = 0
         self.dequeued = 0  # by subscriptions that are gone
         self.expired = 0
+        self.moved = 0
         self.subscriptions: dict[int, Subscription] = {}
         self.patterns: dict[int, Subscription] = {}
 
@@ -68,6 +79,7 @@ class TopicPlace:
         del self.subscriptions[subscription.id]
         self.dequeued += subscription.mailbox.dequeued
         self.expired += subscription.mailbox.expired
+        self.moved += subscription.mailbox.moved
 
     def audience(self, connection: str, client_id: str) -> list[tuple[Mailbox, Selector | None]]:
         """The mailboxes that get what this connection sends, each with its selector.

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from rmimom.core.entry import Entry
 from rmimom.core.mailbox import Mailbox
+from rmimom.core.past import Past
 from rmimom.core.place import QueuePlace
 from rmimom.core.state import State
 from rmimom.core.subscription import Subscription
-from rmimom.destination import KINDS
+from rmimom.destination import KINDS, Topic
 from rmimom.records import MessagesDropped, Record
 from rmimom.selector import parse_selector
 from rmimom.snapshot import Snapshot
@@ -25,7 +26,8 @@ def recover(state: State, snapshot: Snapshot, now: int) -> list[Record]:
         if isinstance(place, QueuePlace):
             mailboxes[place.id] = place.mailbox
     for record in snapshot.subscriptions():
-        mailbox = state.mailbox(record.id, durable=True)
+        origin = Topic(record.pattern) if record.pattern else state.places_by_id[record.destination].destination
+        mailbox = state.mailbox(record.id, origin, durable=True)
         subscription = Subscription(
             record.id,
             record.destination,
@@ -62,10 +64,11 @@ def _restore_messages(snapshot: Snapshot, mailboxes: dict[int, Mailbox], now: in
         entries[row.id] = Entry(row.id, row.priority, row.expiration, row.size, 0, True, None)
         if row.delivery_time > now:
             delivery_times[row.id] = row.delivery_time
-    for mailbox_id, message, count in snapshot.deliveries():
+    for mailbox_id, message, returns, failures, note in snapshot.deliveries():
         entry = entries.get(message)
         mailbox = mailboxes.get(mailbox_id)
         if entry is not None and mailbox is not None:
             entry.references += 1
-            mailbox.restore(entry, count, delivery_times.get(message, 0), now)
+            past = Past(returns, failures, note) if returns or note else None
+            mailbox.restore(entry, past, delivery_times.get(message, 0), now)
     return [entry.id for entry in entries.values() if not entry.references]

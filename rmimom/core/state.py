@@ -15,6 +15,7 @@ from rmimom.core.turn import Turn
 from rmimom.destination import SYSTEM_PREFIX, Destination, Queue, Topic
 from rmimom.effects import DestinationAdded
 from rmimom.errors import IllegalStateError, InvalidDestinationError
+from rmimom.policy import Policies
 from rmimom.records import DestinationCreated, UserPut
 
 SERVER = "server"
@@ -29,6 +30,7 @@ class Rules(msgspec.Struct, frozen=True):
     `auto_create`: destinations come to be at first use.  `max_message_size`: bytes of one frame.
     `resident_bytes`: budget for frames in memory.  `recovery_grace`: milliseconds that messages in doubt wait for
     their consumers after a restart.  `producer_memory`: milliseconds for which a silent producer's numbers are kept.
+    `policies`: what becomes of messages that consumers fail on, or that expire.
     """
 
     auto_create: bool = True
@@ -36,6 +38,7 @@ class Rules(msgspec.Struct, frozen=True):
     resident_bytes: int = DEFAULT_RESIDENT_BYTES
     recovery_grace: int = 1000
     producer_memory: int = 24 * 3600 * 1000
+    policies: Policies = msgspec.field(default_factory=Policies)
 
 
 class OpenConsumer(msgspec.Struct):
@@ -97,15 +100,16 @@ class State:
             raise IllegalStateError("this connection is closed; connect again", connection=connection)
         return found
 
-    def mailbox(self, mailbox_id: int, durable: bool) -> Mailbox:
-        """A new, empty mailbox."""
-        return Mailbox(mailbox_id, durable, self.residence, self.agenda)
+    def mailbox(self, mailbox_id: int, origin: Destination, *, durable: bool) -> Mailbox:
+        """A new, empty mailbox of a queue, or of a subscription of a topic."""
+        expiry_queue = self.rules.policies.of(origin).expiry_queue(origin)
+        return Mailbox(mailbox_id, durable, self.residence, self.agenda, origin, expiry_queue)
 
     def add_place(self, place_id: int, destination: Destination, created: int) -> Place:
         """Make a destination known."""
         place: Place
         if isinstance(destination, Queue):
-            place = QueuePlace(place_id, destination, created, self.mailbox(place_id, durable=True))
+            place = QueuePlace(place_id, destination, created, self.mailbox(place_id, destination, durable=True))
         else:
             assert isinstance(destination, Topic)
             place = TopicPlace(place_id, destination, created)

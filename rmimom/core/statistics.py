@@ -13,7 +13,8 @@ class DestinationStatistics(msgspec.Struct, frozen=True):
 
     `pending` counts messages that are not gone (for a topic: over all its subscriptions), `held` those of them that
     are with a consumer.  Subscriptions with a pattern count for none of their topics.
-    `enqueued`, `dequeued` and `expired` count since the server started.
+    `enqueued`, `dequeued`, `expired` and `moved` count since the server started; `moved` are those that became dead
+    letters, or were sent back from a queue of dead letters.
     """
 
     kind: str
@@ -25,6 +26,7 @@ class DestinationStatistics(msgspec.Struct, frozen=True):
     enqueued: int
     dequeued: int
     expired: int
+    moved: int
 
 
 class SubscriptionStatistics(msgspec.Struct, frozen=True):
@@ -71,6 +73,8 @@ def collect(state: State) -> BrokerStatistics:
                 + (0 if isinstance(place, QueuePlace) else place.dequeued),
                 expired=sum(mailbox.expired for mailbox in mailboxes)
                 + (0 if isinstance(place, QueuePlace) else place.expired),
+                moved=sum(mailbox.moved for mailbox in mailboxes)
+                + (0 if isinstance(place, QueuePlace) else place.moved),
             )
         )
     subscriptions = [

@@ -6,29 +6,59 @@ of it.  Removals and returns are gathered for each mailbox, so that a thousand a
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from rmimom.effects import Deliver, Effect, Outcome, Reply
 from rmimom.frame import Delivered
-from rmimom.records import MailboxAdvanced, MessagesDropped, MessagesRemoved, MessagesReturned, Record
+from rmimom.records import (
+    MailboxAdvanced,
+    MessagesDropped,
+    MessagesFailed,
+    MessagesMoved,
+    MessagesRemoved,
+    MessagesReturned,
+    Record,
+)
 from rmimom.selector import Selector
+
+if TYPE_CHECKING:
+    from rmimom.core.entry import Entry
+    from rmimom.core.mailbox import Mailbox
 
 Key: TypeAlias = int | tuple[int, int | Selector]
 """What may share a delivery within a turn: a message, a message of a selector's group, or a message of a consumer."""
 
 
 class Turn:
-    """The records and effects of one command; `now` is in milliseconds since 1970 UTC."""
+    """The records and effects of one command; `now` is in milliseconds since 1970 UTC.
 
-    __slots__ = ("_advanced", "_deliveries", "_removed", "_returned", "dropped", "effects", "now", "records")
+    `expired` has what left its mailbox because its time is over and has to go to an expiry queue yet.
+    """
+
+    __slots__ = (
+        "_advanced",
+        "_deliveries",
+        "_failed",
+        "_removed",
+        "_returned",
+        "dropped",
+        "effects",
+        "expired",
+        "moved",
+        "now",
+        "records",
+    )
 
     def __init__(self, now: int) -> None:
         self.now = now
         self.records: list[Record] = []
         self.effects: list[Effect] = []
         self.dropped: list[int] = []
+        self.expired: list[tuple[Mailbox, Entry]] = []
+        self.moved: list[MessagesMoved] = []
         self._removed: dict[int, list[int]] = {}
         self._returned: dict[int, list[int]] = {}
+        self._failed: dict[int, list[int]] = {}
         self._advanced: dict[int, int] = {}
         self._deliveries: dict[str, dict[Key, Delivered]] = {}
 
@@ -43,6 +73,10 @@ class Turn:
     def returned(self, mailbox: int, ids: list[int]) -> None:
         """These messages came back to the mailbox."""
         self._returned.setdefault(mailbox, []).extend(ids)
+
+    def failed(self, mailbox: int, ids: list[int]) -> None:
+        """A consumer of the mailbox failed on these messages."""
+        self._failed.setdefault(mailbox, []).extend(ids)
 
     def advanced(self, mailbox: int, delivered_up_to: int) -> None:
         """The mailbox handed out messages up to this id."""
@@ -60,6 +94,10 @@ class Turn:
         records = self.records
         for mailbox, ids in self._returned.items():
             records.append(MessagesReturned(mailbox, ids))
+        for mailbox, ids in self._failed.items():
+            records.append(MessagesFailed(mailbox, ids))
+        if self.moved:
+            records += self.moved
         for mailbox, last in self._advanced.items():
             records.append(MailboxAdvanced(mailbox, last))
         for mailbox, ids in self._removed.items():

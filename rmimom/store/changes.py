@@ -17,6 +17,8 @@ from rmimom.records import (
     DestinationDeleted,
     MailboxAdvanced,
     MessagesDropped,
+    MessagesFailed,
+    MessagesMoved,
     MessagesRemoved,
     MessagesReturned,
     MessagesStored,
@@ -68,9 +70,24 @@ _WAITING = ManyIds("INSERT INTO delivery (mailbox_id, message_id, count) SELECT 
 _WORTH_A_STATEMENT = 8
 _REMOVED = ManyIds("DELETE FROM delivery WHERE mailbox_id = ? AND {}", "message_id")
 _RETURNED = ManyIds("UPDATE delivery SET count = count + 1 WHERE mailbox_id = ? AND {}", "message_id")
+_FAILED = ManyIds(
+    "UPDATE delivery SET count = count + 1, failures = failures + 1 WHERE mailbox_id = ? AND {}", "message_id"
+)
+_EXISTING = ManyIds("SELECT id FROM message WHERE {}", "id")
+_MOVED = ManyRows(
+    "delivery",
+    ("mailbox_id", "message_id", "count", "note"),
+    " ON CONFLICT (mailbox_id, message_id) DO UPDATE SET count = excluded.count, failures = 0, note = excluded.note",
+)
 _LIVE = ManyIds("SELECT segment_id, sum(length) FROM message WHERE {} GROUP BY segment_id", "id")
 _DROPPED = ManyIds("DELETE FROM message WHERE {}", "id")
 _GARBAGE = ManyIds("DELETE FROM segment WHERE {}", "id")
+# Messages of a destination that is gone; those that went on to other mailboxes, such as dead letters, stay.
+_LIVE_LEFT_OVER = """
+    SELECT segment_id, sum(length) FROM message
+    WHERE destination_id = ? AND id NOT IN (SELECT message_id FROM delivery) GROUP BY segment_id"""
+_DROP_LEFT_OVER = """
+    DELETE FROM message WHERE destination_id = ? AND id NOT IN (SELECT message_id FROM delivery)"""
 _ADD_DESTINATION = """
     INSERT INTO destination (id, kind, name, created) VALUES (?, ?, ?, ?)
     ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, name = excluded.name, created = excluded.created"""
@@ -235,6 +252,24 @@ class Changes:
         if record.ids:
             _RETURNED.execute(self._cursor, record.ids, record.mailbox)
 
+    def _fail(self, record: MessagesFailed) -> None:
+        self._write()
+        if record.ids:
+            _FAILED.execute(self._cursor, record.ids, record.mailbox)
+
+    def _move(self, record: MessagesMoved) -> None:
+        self._write()
+        if not record.ids:
+            return
+        _REMOVED.execute(self._cursor, record.ids, record.mailbox)
+        there = {number for (number,) in _EXISTING.execute(self._cursor, record.ids).fetchall()}
+        rows: list[Value] = []
+        for mailbox in record.to:
+            for number, count, note in zip(record.ids, record.counts, record.notes, strict=True):
+                if number in there:
+                    rows += (mailbox, number, count, note)
+        _MOVED.insert(self._cursor, rows)
+
     def _advance(self, record: MailboxAdvanced) -> None:
         last = self._advanced.get(record.mailbox, 0)
         self._advanced[record.mailbox] = max(last, record.delivered_up_to)
@@ -258,13 +293,8 @@ class Changes:
         subscriptions = cursor.execute("SELECT id FROM subscription WHERE destination_id = ?", number).fetchall()
         for (mailbox,) in [*subscriptions, number]:
             self._delete_mailbox(mailbox)
-        self._drop(
-            cursor.execute(
-                f"SELECT segment_id, sum(length) FROM message WHERE {_ONLY_THERE} GROUP BY segment_id",  # noqa: S608 - ours
-                number,
-            ).fetchall()
-        )
-        self.messages -= cursor.execute(f"DELETE FROM message WHERE {_ONLY_THERE}", number).rowcount  # noqa: S608
+        self._drop(cursor.execute(_LIVE_LEFT_OVER, number).fetchall())
+        self.messages -= cursor.execute(_DROP_LEFT_OVER, number).rowcount
         cursor.execute("DELETE FROM destination WHERE id = ?", number)
 
     def _create_subscription(self, record: SubscriptionCreated) -> None:
@@ -317,6 +347,8 @@ _APPLY: Final[dict[type, Callable[..., None]]] = {
     MessagesRemoved: Changes._remove,
     MessagesDropped: Changes._drop_messages,
     MessagesReturned: Changes._return,
+    MessagesFailed: Changes._fail,
+    MessagesMoved: Changes._move,
     MailboxAdvanced: Changes._advance,
     ProducerAdvanced: Changes._advance_producer,
     ProducersForgotten: Changes._forget_producers,

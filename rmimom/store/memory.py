@@ -6,6 +6,7 @@ It outlives `close()` and may be opened again, so that one object plays the disk
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from rmimom.errors import IllegalStateError, StoreError, StoreFullError
 from rmimom.frame import PERSISTENT
@@ -16,6 +17,8 @@ from rmimom.records import (
     DestinationDeleted,
     MailboxAdvanced,
     MessagesDropped,
+    MessagesFailed,
+    MessagesMoved,
     MessagesRemoved,
     MessagesReturned,
     MessagesStored,
@@ -29,6 +32,17 @@ from rmimom.records import (
 )
 from rmimom.snapshot import DeliveryRow, MessageRow, Position
 from rmimom.store.base import StoreStatistics
+
+
+class _Past(NamedTuple):
+    """What a delivery row says beside mailbox and message."""
+
+    returns: int = 0
+    failures: int = 0
+    note: str = ""
+
+    def once_more(self, *, failed: bool) -> _Past:
+        return _Past(self.returns + 1, self.failures + failed, self.note)
 
 
 class MemoryStore:
@@ -50,7 +64,7 @@ class MemoryStore:
         self._messages: dict[int, MessageRow] = {}
         self._frames: dict[int, bytes] = {}
         self._spilled: set[int] = set()
-        self._deliveries: dict[int, dict[int, int]] = {}
+        self._deliveries: dict[int, dict[int, _Past]] = {}
         self._bytes = self._batches = self._records = self._frames_loaded = 0
 
     def open(self) -> None:
@@ -73,9 +87,9 @@ class MemoryStore:
             dict(self._delivered_up_to),
             sorted(self._messages.values()),
             [
-                DeliveryRow(mailbox, message, count)
+                DeliveryRow(mailbox, message, *past)
                 for mailbox, waiting in sorted(self._deliveries.items())
-                for message, count in sorted(waiting.items())
+                for message, past in sorted(waiting.items())
                 if message in self._messages
             ],
         )
@@ -139,7 +153,13 @@ class MemoryStore:
             case MessagesReturned():
                 waiting = self._deliveries.get(record.mailbox, {})
                 for number in waiting.keys() & record.ids:
-                    waiting[number] += 1
+                    waiting[number] = waiting[number].once_more(failed=False)
+            case MessagesFailed():
+                waiting = self._deliveries.get(record.mailbox, {})
+                for number in waiting.keys() & record.ids:
+                    waiting[number] = waiting[number].once_more(failed=True)
+            case MessagesMoved():
+                self._move(record)
             case MailboxAdvanced():
                 last = self._delivered_up_to.get(record.mailbox, 0)
                 self._delivered_up_to[record.mailbox] = max(last, record.delivered_up_to)
@@ -175,7 +195,17 @@ class MemoryStore:
             if head.mode != PERSISTENT:
                 self._spilled.add(number)
         for mailbox in record.mailboxes:
-            self._deliveries.setdefault(mailbox, {}).update(dict.fromkeys(record.ids, 0))
+            self._deliveries.setdefault(mailbox, {}).update(dict.fromkeys(record.ids, _Past()))
+
+    def _move(self, record: MessagesMoved) -> None:
+        old = self._deliveries.get(record.mailbox, {})
+        for number in record.ids:
+            old.pop(number, None)
+        for mailbox in record.to:
+            waiting = self._deliveries.setdefault(mailbox, {})
+            for number, count, note in zip(record.ids, record.counts, record.notes, strict=True):
+                if number in self._messages:
+                    waiting[number] = _Past(count, 0, note)
 
     def _drop(self, ids: Sequence[int]) -> None:
         for number in ids:
@@ -189,11 +219,10 @@ class MemoryStore:
             if subscription.destination == destination:
                 self._delete_mailbox(subscription.id)
         self._delete_mailbox(destination)
-        kept: set[int] = set()
-        for subscription in self._subscriptions.values():
-            if subscription.pattern:
-                kept |= self._deliveries.get(subscription.id, {}).keys()
-        self._drop([row.id for row in self._messages.values() if row.destination == destination and row.id not in kept])
+        waiting = {number for mailbox in self._deliveries.values() for number in mailbox}
+        self._drop(
+            [row.id for row in self._messages.values() if row.destination == destination and row.id not in waiting]
+        )
 
     def _delete_mailbox(self, mailbox: int) -> None:
         self._subscriptions.pop(mailbox, None)

@@ -153,15 +153,17 @@ ALTER TABLE subscription ADD COLUMN shared INTEGER NOT NULL DEFAULT 0;  -- 1: se
 
 _VIEW_OF_MESSAGES = _FIRST[_FIRST.index("CREATE VIEW messages") : _FIRST.index("-- Mailboxes for people")]
 _ITS_SUBSCRIPTIONS = "WHERE subscription.destination_id = message.destination_id"
-_PATTERNS = "".join(
-    (
-        """
+_VIEW_WITH_PATTERNS = _VIEW_OF_MESSAGES.replace(
+    _ITS_SUBSCRIPTIONS, _ITS_SUBSCRIPTIONS + " OR subscription.pattern <> ''"
+)
+_PATTERNS = (
+    """
 ALTER TABLE subscription ADD COLUMN pattern TEXT NOT NULL DEFAULT '';  -- of topics; then destination_id is 0
 
 DROP VIEW messages;
-""",
-        _VIEW_OF_MESSAGES.replace(_ITS_SUBSCRIPTIONS, _ITS_SUBSCRIPTIONS + " OR subscription.pattern <> ''"),
-        """
+"""
+    + _VIEW_WITH_PATTERNS
+    + """
 DROP VIEW mailboxes;
 CREATE VIEW mailboxes AS
 SELECT
@@ -179,14 +181,43 @@ FROM (
     FROM subscription LEFT JOIN destination ON destination.id = subscription.destination_id
 ) AS place
 LEFT JOIN mailbox ON mailbox.id = place.id;
-""",
-    )
+"""
 )
+
+# What came from elsewhere waits in no mailbox of the message's own destination.
+_WAITING_IN = " AS waiting_in,"
+_WAITING_ELSEWHERE = """
+        + (SELECT count(*) FROM delivery WHERE delivery.message_id = message.id AND delivery.note <> ''
+            AND delivery.mailbox_id <> message.destination_id
+            AND delivery.mailbox_id NOT IN (
+                SELECT subscription.id FROM subscription
+                WHERE subscription.destination_id = message.destination_id OR subscription.pattern <> ''
+            ))"""
+_FAILURES = """
+ALTER TABLE delivery ADD COLUMN failures INTEGER NOT NULL DEFAULT 0;  -- how often a consumer failed on it here
+ALTER TABLE delivery ADD COLUMN note TEXT NOT NULL DEFAULT '';        -- JSON about its way from another mailbox
+CREATE INDEX delivery_moved ON delivery (message_id) WHERE note <> '';
+
+-- Dead letters and expired messages for people.
+CREATE VIEW dead_letters AS
+SELECT
+    delivery.message_id AS id,
+    queue.name AS queue,
+    json_extract(delivery.note, '$.original_destination') AS original_destination,
+    json_extract(delivery.note, '$.reason') AS reason,
+    json_extract(delivery.note, '$.failures') AS failures,
+    strftime('%Y-%m-%d %H:%M:%f', json_extract(delivery.note, '$.dead_at') / 1000.0, 'unixepoch') AS dead_at
+FROM delivery JOIN destination AS queue ON queue.id = delivery.mailbox_id
+WHERE delivery.note <> '' AND json_extract(delivery.note, '$.dead_at') IS NOT NULL;
+
+DROP VIEW messages;
+""" + _VIEW_WITH_PATTERNS.replace(_WAITING_IN, _WAITING_ELSEWHERE + _WAITING_IN)
 
 STEPS: Final = (
     ("0001_first", _FIRST),
     ("0002_shared_subscriptions", _SHARED),
     ("0003_patterns_of_topics", _PATTERNS),
+    ("0004_failures", _FAILURES),
 )
 """Name and SQL of each step, in order."""
 

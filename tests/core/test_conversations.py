@@ -7,14 +7,20 @@ from pathlib import Path
 import pytest
 from support.conversation import replay
 
+from rmimom.core.state import Rules
+from rmimom.policy import Policies, RedeliveryPolicy, Rule
+
 FOLDER = Path(__file__).with_name("conversations")
+RULES = {
+    "expiry_queue": Rules(policies=Policies([Rule("queue://x.>", RedeliveryPolicy(expiry="EXPIRED.{name}"))])),
+}
 FILES = sorted(FOLDER.glob("*.txt"))
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_broker_answers_as_recorded(file: Path, request: pytest.FixtureRequest) -> None:
     recorded = file.read_text()
-    answered = replay(recorded)
+    answered = replay(recorded, RULES.get(file.stem))
     if request.config.getoption("--rewrite"):
         file.write_text(answered)
     assert answered == recorded or request.config.getoption("--rewrite")

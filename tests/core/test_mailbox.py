@@ -10,8 +10,10 @@ from rmimom.core.agenda import Agenda
 from rmimom.core.consumer import Consumer
 from rmimom.core.entry import Entry
 from rmimom.core.mailbox import Mailbox
+from rmimom.core.past import Past
 from rmimom.core.residence import Residence
 from rmimom.core.turn import Turn
+from rmimom.destination import Queue
 from rmimom.effects import Accepted, Deliver, Outcome
 from rmimom.records import MailboxAdvanced, MessagesDropped, MessagesRemoved, MessagesReturned, Record
 
@@ -24,7 +26,7 @@ class Desk:
     def __init__(self, *, durable: bool = True, number: int = 0) -> None:
         self.residence = Residence()
         self.agenda: Agenda[Mailbox] = Agenda()
-        self.mailbox = Mailbox(number or 1, durable, self.residence, self.agenda)
+        self.mailbox = Mailbox(number or 1, durable, self.residence, self.agenda, Queue("q"))
         self.turn = Turn(NOW)
 
     def entry(self, number: int, *, priority: int = 4, expiration: int = 0, stored: bool = True) -> Entry:
@@ -269,8 +271,8 @@ def test_purge_takes_what_waits_anywhere_and_leaves_what_is_held() -> None:
     """Given waiting, expiring, expired, delayed, doubtful and held messages, when purged, then only the held stay."""
     desk = Desk()
     desk.mailbox.delivered_up_to = 2
-    desk.mailbox.restore(desk.entry(1), 0, 0, NOW)
-    desk.mailbox.restore(desk.entry(2), 3, 0, NOW)
+    desk.mailbox.restore(desk.entry(1), None, 0, NOW)
+    desk.mailbox.restore(desk.entry(2), Past(3), 0, NOW)
     worker = consumer(prefetch=1)
     desk.open(worker, held=(2,))
     desk.put(3)
@@ -291,7 +293,7 @@ def test_mailbox_in_doubt_delivers_nothing_until_the_doubt_ends() -> None:
     desk = Desk()
     desk.mailbox.delivered_up_to = 2
     for number, count in [(1, 0), (2, 4), (3, 0)]:
-        desk.mailbox.restore(desk.entry(number), count, 0, NOW)
+        desk.mailbox.restore(desk.entry(number), Past(count), 0, NOW)
     desk.mailbox.doubt_until(NOW + 500)
     _, outcome = desk.open(consumer())
     assert told(outcome) == {}
@@ -305,8 +307,8 @@ def test_mailbox_in_doubt_delivers_nothing_until_the_doubt_ends() -> None:
 def test_doubt_ends_in_time_even_if_something_else_is_due_before() -> None:
     desk = Desk()
     desk.mailbox.delivered_up_to = 1
-    desk.mailbox.restore(desk.entry(1), 0, 0, NOW)
-    desk.mailbox.restore(desk.entry(2), 0, NOW + 100, NOW)
+    desk.mailbox.restore(desk.entry(1), None, 0, NOW)
+    desk.mailbox.restore(desk.entry(2), None, NOW + 100, NOW)
     desk.mailbox.doubt_until(NOW + 500)
     desk.open(consumer())
     assert told(desk.wake(NOW + 100)) == {}
@@ -316,7 +318,7 @@ def test_doubt_ends_in_time_even_if_something_else_is_due_before() -> None:
 def test_message_in_doubt_expires_when_the_doubt_ends() -> None:
     desk = Desk()
     desk.mailbox.delivered_up_to = 1
-    desk.mailbox.restore(desk.entry(1, expiration=NOW + 5), 0, 0, NOW)
+    desk.mailbox.restore(desk.entry(1, expiration=NOW + 5), None, 0, NOW)
     desk.mailbox.doubt_until(NOW + 500)
     desk.open(consumer())
     outcome = desk.wake(NOW + 500)
@@ -382,8 +384,8 @@ def test_counts_are_forgotten_with_the_message() -> None:
     desk.put(1)
     records: list[Record] = desk.close(first).records
     assert records == [MessagesReturned(1, [1])]
-    assert desk.mailbox._counts == {1: 1}
+    assert desk.mailbox._pasts == {1: Past(1)}
     other = consumer("d")
     desk.open(other)
     desk.acknowledge(other, 1)
-    assert desk.mailbox._counts == {}
+    assert desk.mailbox._pasts == {}

@@ -13,7 +13,7 @@ from rmimom.destination import Queue, Topic
 
 
 def mailbox(number: int) -> Mailbox:
-    return Mailbox(number, False, Residence(), Agenda())
+    return Mailbox(number, False, Residence(), Agenda(), Queue("q"))
 
 
 def test_queue_has_one_mailbox_for_everybody() -> None:

@@ -9,7 +9,8 @@ answered.  Lines that begin with # are remarks.  Commands:
     close c1/1                                  unsubscribe c1 NAME
     send c1 queue://orders a b c [producer=p seq=1] [priority=9] [ttl=MS] [delay=MS] [not-persistent]
     ack c1/1 4 5                                ack c1/1 up-to=5
-    release c1/1 4 5                            wait MS
+    release c1/1 4 5 [delay=MS] [maximum=N] [reason=TEXT] [as-dead] [keeping]
+    retry c1 queue://DLQ.orders [4 5]           wait MS
     create c1 queue://orders                    delete c1 queue://orders
     purge c1 queue://orders                     restart
     browse c1 queue://orders [limit=2] [after=PRIORITY,ID] [selector=TEXT]
@@ -39,6 +40,7 @@ from rmimom.commands import (
     Disconnect,
     Purge,
     Release,
+    Retry,
     Send,
     Subscribe,
     Tick,
@@ -52,6 +54,8 @@ from rmimom.records import (
     DestinationDeleted,
     MailboxAdvanced,
     MessagesDropped,
+    MessagesFailed,
+    MessagesMoved,
     MessagesRemoved,
     MessagesReturned,
     MessagesStored,
@@ -63,7 +67,7 @@ from rmimom.records import (
 )
 
 DASHES = "----"
-FLAGS = {"no-local", "not-persistent", "shared"}
+FLAGS = {"no-local", "not-persistent", "shared", "as-dead", "keeping"}
 
 
 class Words:
@@ -133,7 +137,8 @@ class Conversation:
                 told: list[str] = []
                 for delivered, frame in self.room.frames(effect):
                     counts = "".join(f" x{count}" for count in sorted(set(delivered.counts)) if count > 1)
-                    told.append(f'{delivered.tag} "{body_of(frame)}"{counts} > {_list(delivered.consumers)}')
+                    note = f" {delivered.note}" if delivered.note else ""
+                    told.append(f'{delivered.tag} "{body_of(frame)}"{counts}{note} > {_list(delivered.consumers)}')
                 lines.append(f"deliver {effect.connection}: " + "; ".join(told))
             elif isinstance(effect, DestinationAdded):
                 lines.append(f"added {effect.destination}")
@@ -160,6 +165,7 @@ class Conversation:
         lines = [
             f"{place.kind}://{place.name} pending {place.pending} held {place.held} "
             f"in {place.enqueued} out {place.dequeued} expired {place.expired}"
+            + (f" moved {place.moved}" if place.moved else "")
             for place in statistics.destinations
         ]
         lines += [
@@ -219,6 +225,23 @@ def _browse(words: Words, now: int) -> Command:
     )
 
 
+def _release(words: Words, now: int) -> Command:
+    return Release(
+        *words.consumer,
+        tuple(map(int, words.plain[1:])),
+        delay=words.number("delay") if "delay" in words.named else None,
+        maximum=words.number("maximum") if "maximum" in words.named else None,
+        dead="as-dead" in words.flags,
+        reason=words.named.get("reason", ""),
+        keep="keeping" in words.flags,
+    )
+
+
+def _retry(words: Words, now: int) -> Command:
+    ids = tuple(map(int, words.plain[2:]))
+    return Retry(words.plain[0], words.destination, ids or None)
+
+
 _COMMANDS: dict[str, Callable[[Words, int], Command]] = {
     "connect": _connect,
     "disconnect": lambda words, now: Disconnect(words.plain[0], "orderly" in words.plain),
@@ -229,6 +252,8 @@ _COMMANDS: dict[str, Callable[[Words, int], Command]] = {
     "ack": lambda words, now: Acknowledge(*words.consumer, words.number("up-to"), tuple(map(int, words.plain[1:]))),
     "browse": _browse,
     "release": lambda words, now: Release(*words.consumer, tuple(map(int, words.plain[1:]))),
+    "release": _release,
+    "retry": _retry,
     "create": lambda words, now: CreateDestination(words.plain[0], words.destination),
     "delete": lambda words, now: DeleteDestination(words.plain[0], words.destination),
     "purge": lambda words, now: Purge(words.plain[0], words.destination),
@@ -262,6 +287,14 @@ def tell_record(record: Record) -> str:
             return f"dropped {_list(record.ids)}"
         case MessagesReturned():
             return f"returned {_list(record.ids)} to {record.mailbox}"
+        case MessagesFailed():
+            return f"failed {_list(record.ids)} in {record.mailbox}"
+        case MessagesMoved():
+            notes = "; ".join(dict.fromkeys(record.notes))
+            return (
+                f"moved {_list(record.ids)} from {record.mailbox} to {_list(record.to) or 'nothing'} "
+                f"returned {_list(record.counts)} note {notes}"
+            )
         case MailboxAdvanced():
             return f"advanced {record.mailbox} to {record.delivered_up_to}"
         case ProducerAdvanced():

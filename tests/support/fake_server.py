@@ -77,6 +77,9 @@ class FakeBroker:
         self.consumers: list[FakeConsumer] = []
         self.refuse: dict[str, JMSError] = {}
         self.commits: list[CommitRequest] = []
+        self.maximum = 6
+        self.released: list[tuple[list[int], dict[str, Any]]] = []
+        self.dead: list[int] = []
 
     def send(self, producer: str, sequence: int, destination: str, frames: list[bytes]) -> None:
         if destination in self.refuse:
@@ -245,13 +248,26 @@ class FakeConnection:
             self.broker.deliver()
 
     @expose
-    def release(self, consumer: int, tags: list[int]) -> None:
+    def release(self, consumer: int, tags: list[int], options: dict[str, Any] | None = None) -> list[int]:
+        options = options or {}
+        kept: list[int] = []
         with self.broker.lock:
             self._enter("release")
+            self.broker.released.append((list(tags), options))
             for found in self.broker.consumers:
                 if found.connection is self and found.number == consumer:
-                    self.broker.give_back(found, tags)
+                    for tag in [tag for tag in tags if tag in found.held]:
+                        entry = found.held[tag]
+                        if options.get("dead") or entry.count > self.broker.maximum:
+                            self.broker.dead.append(found.held.pop(tag).tag)
+                        elif options.get("keep") and not options.get("delay"):
+                            entry.count += 1
+                            kept.append(tag)
+                        else:
+                            self.broker.give_back(found, [tag])
             self.broker.deliver()
+        self.server.fail_if_planned("release", self)
+        return kept
 
     @expose
     def unsubscribe(self, name: str) -> None:

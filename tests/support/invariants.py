@@ -6,6 +6,7 @@ from rmimom.core.broker import Broker
 from rmimom.core.consumer import Consumer
 from rmimom.core.entry import Entry
 from rmimom.core.mailbox import Mailbox
+from rmimom.core.past import Past
 from rmimom.core.place import TopicPlace
 from rmimom.core.state import State
 from rmimom.selector import MessageValues
@@ -50,14 +51,16 @@ def _check_mailbox(mailbox: Mailbox) -> None:
     assert len(ready) == len(mailbox._ready)
     order = [(-entry.priority, entry.id) for entry in ready]
     assert order == sorted(order), f"mailbox {mailbox.id} is out of order: {order}"
-    ghosts = [entry for entry in ready if entry.expiration and entry.id not in mailbox._expiring]
+    ghosts = [entry for entry in ready if mailbox._may_expire(entry) and entry.id not in mailbox._expiring]
     assert len(ghosts) == mailbox._ghosts
-    assert {entry.id for entry in ready if entry.expiration} - {ghost.id for ghost in ghosts} == set(mailbox._expiring)
+    assert {entry.id for entry in ready if mailbox._may_expire(entry)} - {ghost.id for ghost in ghosts} == set(
+        mailbox._expiring
+    )
     if not mailbox._doubtful:
         for consumer in mailbox._line:
             taken = [entry for entry in ready if _takes(consumer, entry)]
             assert not taken, f"mailbox {mailbox.id} has messages and a consumer with room"
-    assert set(mailbox._counts) <= set(ids), f"mailbox {mailbox.id} counts returns of messages that are gone"
+    assert set(mailbox._pasts) <= set(ids), f"mailbox {mailbox.id} counts returns of messages that are gone"
     if mailbox._expiring or mailbox._delayed or mailbox._doubtful:
         assert mailbox._alarm, f"mailbox {mailbox.id} waits for a time but nobody will wake it"
     assert len(mailbox._expirations) <= 2 * len(mailbox._expiring) + 1001
@@ -102,9 +105,9 @@ def check_store(broker: Broker, store: MemoryStore) -> None:
             if entry.stored:
                 kept[entry.id] = entry.size
                 if mailbox.durable:
-                    deliveries[mailbox.id, entry.id] = mailbox._counts.get(entry.id, 0)
+                    deliveries[mailbox.id, entry.id] = mailbox._pasts.get(entry.id) or Past()
     assert {row.id: row.size for row in snapshot.messages()} == kept
-    assert {(row.mailbox, row.message): row.returns for row in snapshot.deliveries()} == deliveries
+    assert {(row.mailbox, row.message): Past(*row[2:]) for row in snapshot.deliveries()} == deliveries
     advanced = snapshot.delivered_up_to()
     for mailbox in mailboxes.values():
         if mailbox.durable:

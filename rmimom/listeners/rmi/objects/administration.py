@@ -6,16 +6,16 @@ Every method asks for a login with an administrator's name and password, given a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 import msgspec
 
-from rmimom.commands import CreateDestination, DeleteDestination, Purge, RemoveUser
+from rmimom.commands import CreateDestination, DeleteDestination, Purge, RemoveUser, Retry
 from rmimom.core.state import SERVER
-from rmimom.destination import KINDS, SYSTEM_PREFIX, Destination
+from rmimom.destination import KINDS, SYSTEM_PREFIX, Destination, Queue
 from rmimom.engine import Engine
-from rmimom.errors import InvalidDestinationError, JMSSecurityError
+from rmimom.errors import InvalidDestinationError, JMSSecurityError, MessageFormatError
 from rmimom.listeners.rmi.call import current_call
 from rmimom.listeners.rmi.objects.login import login_of
 from rmimom.rmi.exposure import expose
@@ -104,6 +104,20 @@ class Administration:
         """Empty a queue; the answer is the number of messages removed."""
         _check_administrator()
         return self._engine.submit(Purge(SERVER, _destination("queue", name)))
+
+    @expose
+    def dead_letters(self, name: str) -> list[dict[str, object]]:
+        """The dead letters and expired messages in a queue, the oldest first; bodies are not among what is told."""
+        _check_administrator()
+        return [msgspec.to_builtins(letter) for letter in self._engine.broker.dead_letters(Queue(name))]
+
+    @expose
+    def retry(self, name: str, ids: Sequence[int] | None = None) -> asyncio.Future[object]:
+        """Send dead letters of a queue back to where they came from: all, or those of `ids`; answers how many went."""
+        _check_administrator()
+        if ids is not None and not all(type(number) is int for number in ids):
+            raise MessageFormatError("dead letters are known by whole numbers, as dead_letters() lists them")
+        return self._engine.submit(Retry(SERVER, _destination("queue", name), None if ids is None else tuple(ids)))
 
     @expose
     def users(self) -> list[dict[str, object]]:

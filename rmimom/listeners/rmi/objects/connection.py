@@ -145,22 +145,7 @@ class ConnectionObject:
         return self._engine.submit(self._subscription(consumer, destination, options))
 
     def _subscription(self, consumer: int, destination: str, options: Mapping[str, object]) -> Subscribe:
-        unknown = set(options) - _SUBSCRIBE_OPTIONS.keys()
-        if unknown:
-            raise IllegalStateError(
-                f"unknown options {sorted(map(str, unknown))}; a consumer has {sorted(_SUBSCRIBE_OPTIONS)}"
-            )
-        chosen: dict[str, object] = {}
-        for name, value in options.items():
-            wanted = _SUBSCRIBE_OPTIONS[name]
-            if wanted is tuple:
-                chosen[name] = _tags(name, value)
-            elif type(value) is wanted:
-                chosen[name] = value
-            else:
-                raise IllegalStateError(
-                    f"option {name} of a consumer takes {wanted.__name__}, not {type(value).__name__}", option=name
-                )
+        chosen = _chosen(options, _SUBSCRIBE_OPTIONS, "a consumer")
         source = parse_source(_text(destination))
         return Subscribe(self._connection, _number(consumer), source, **chosen)  # type: ignore[arg-type]  # checked against the table above
 
@@ -171,10 +156,15 @@ class ConnectionObject:
         return self._engine.submit(CloseConsumer(self._connection, _number(consumer)))
 
     @expose
-    def release(self, consumer: int, tags: Sequence[int]) -> asyncio.Future[object]:
-        """Give messages back for redelivery."""
+    def release(
+        self, consumer: int, tags: Sequence[int], options: Mapping[str, object] | None = None
+    ) -> asyncio.Future[object]:
+        """Say that the consumer failed on messages; the answer lists those that it goes on holding (option `keep`)."""
         self._enter()
-        return self._engine.submit(Release(self._connection, _number(consumer), _tags("tags", tags)))
+        chosen = _chosen(options or {}, _RELEASE_OPTIONS, "a release")
+        return self._engine.submit(
+            Release(self._connection, _number(consumer), _tags("tags", tags), **chosen)  # type: ignore[arg-type]  # checked against the table
+        )
 
     @expose
     def unsubscribe(self, name: str) -> asyncio.Future[object]:
@@ -380,6 +370,28 @@ def _text(value: object) -> str:
     if not isinstance(value, str):
         raise MessageFormatError(f"a destination is text such as queue://name, not {type(value).__name__}")
     return value
+
+
+_RELEASE_OPTIONS: Mapping[str, type] = {"delay": int, "maximum": int, "dead": bool, "reason": str, "keep": bool}
+
+
+def _chosen(options: Mapping[str, object], table: Mapping[str, type], whose: str) -> dict[str, object]:
+    """The options, if the table has them and they are of its types."""
+    unknown = set(options) - table.keys()
+    if unknown:
+        raise IllegalStateError(f"unknown options {sorted(map(str, unknown))}; {whose} has {sorted(table)}")
+    chosen: dict[str, object] = {}
+    for name, value in options.items():
+        wanted = table[name]
+        if wanted is tuple:
+            chosen[name] = _tags(name, value)
+        elif type(value) is wanted:
+            chosen[name] = value
+        else:
+            raise IllegalStateError(
+                f"option {name} of {whose} takes {wanted.__name__}, not {type(value).__name__}", option=name
+            )
+    return chosen
 
 
 def _number(value: object) -> int:

@@ -1,9 +1,9 @@
 """A bare IClientRMI object that takes plain messages, one call each.
 
-It knows nothing of tags and batches: a message whose `new_message` returned true is acknowledged.  After any other
-answer the consumer closes, so that a queue's other consumers can have what it held, and opens anew after a pause: then
-everything comes again in its order, also what was on its way meanwhile.  An object that cannot be called is offline:
-its consumer closes, and what it did not take waits for it.
+It knows nothing of tags and batches: a message whose `new_message` returned true is acknowledged.  Any other answer
+is a failure, of which the policy of the destination allows some.  Then the consumer closes, so that a queue's other
+consumers can have what it held, and opens anew after a pause: everything comes again in its order, also what was on its
+way meanwhile.  An object that cannot be called is offline: its consumer closes, and what it did not take waits for it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 
-from rmimom.commands import Acknowledge, CloseConsumer, Connect, Disconnect, Subscribe
+from rmimom.commands import Acknowledge, CloseConsumer, Connect, Disconnect, Release, Subscribe
 from rmimom.destination import Destination
 from rmimom.engine import Engine
 from rmimom.errors import InvalidDestinationError, JMSError, MessageFormatError
@@ -106,12 +106,15 @@ class BareSubscriber:
                     self._news.clear()
                     await self._news.wait()
                 delivered = self._waiting[0]
-                if await self._offer(peer, delivered):
+                refused = await self._offer(peer, delivered)
+                if refused is None:
                     self._waiting.popleft()
                     pause = FIRST_PAUSE
                     self._engine.tell(Acknowledge(self._connection, self._consumer, tags=(delivered.tag,)))
                 else:
-                    self._engine.tell(CloseConsumer(self._connection, self._consumer))
+                    self._engine.tell(
+                        Release(self._connection, self._consumer, (delivered.tag,), reason=refused, close=True)
+                    )
                     self._consumer += 1
                     self._waiting.clear()
                     await asyncio.sleep(pause)
@@ -125,11 +128,12 @@ class BareSubscriber:
         finally:
             peer.close()
 
-    async def _offer(self, peer: CallbackPeer, delivered: Delivered) -> bool:
+    async def _offer(self, peer: CallbackPeer, delivered: Delivered) -> str | None:
+        """Let the object have the message; None if it took it, else why not."""
         count = delivered.counts[0]
         try:
             try:
-                message = Message.from_frame(delivered.frame, delivery_count=count).to_dict()
+                message = Message.from_frame(delivered.frame, delivery_count=count, note=delivered.note).to_dict()
                 _check_depth(message["body"])
                 return await self._call(peer, message)
             except (MessageFormatError, InvalidDestinationError, ValueError, RecursionError) as error:
@@ -137,11 +141,11 @@ class BareSubscriber:
                 return await self._call(peer, _unreadable(delivered, error))
         except RemoteCallError as error:
             log.warning("subscriber %r of %s failed on a message: %s", self.user, self.destination, error)
-            return False
+            return str(error)
 
-    async def _call(self, peer: CallbackPeer, message: dict[str, object]) -> bool:
+    async def _call(self, peer: CallbackPeer, message: dict[str, object]) -> str | None:
         result, _ = await peer.call("new_message", (message,), {}, timeout=self._timeout)
-        return bool(result)
+        return None if result else "new_message did not return true"
 
     def stop(self) -> None:
         """End the delivery; what was not taken goes back.  Twice is harmless."""
