@@ -227,6 +227,51 @@ def _confirm(question: str, yes: bool) -> None:
 
 
 @main.group()
+def dlq() -> None:
+    """Dead letters: messages that consumers failed on too often, and expired ones if they are kept.
+
+    Those of the queue or topic NAME wait in the queue DLQ.NAME, if the server has no other settings.
+    """
+
+
+@dlq.command("ls")
+@click.argument("name")
+@_json_option
+@click.pass_context
+def list_dead_letters(context: click.Context, /, name: str, as_json: bool) -> None:
+    """Every dead letter in the queue NAME, the oldest first.
+
+    Example: rmimom-admin dlq ls DLQ.orders
+    """
+    from rmimom.admin.tables import DEAD_LETTER, dead_letter_rows, show_table
+
+    with _server(context) as server:
+        found = server.dead_letters(name)
+    _show(as_json, found, lambda: show_table(dead_letter_rows(found), DEAD_LETTER, f"no dead letters in {name}"))
+
+
+@dlq.command("retry")
+@click.argument("name")
+@click.option("--id", "ids", type=int, multiple=True, metavar="N", help="The one with this id; may be repeated.")
+@click.option("--all", "everything", is_flag=True, help="All of them.")
+@click.pass_context
+def retry_dead_letters(context: click.Context, /, name: str, ids: tuple[int, ...], everything: bool) -> None:
+    """Send dead letters in the queue NAME back to where they came from.
+
+    Those that a consumer holds stay, and those whose subscription does not exist any more.
+
+    Example: rmimom-admin dlq retry DLQ.orders --all
+    """
+    if everything == bool(ids):
+        raise click.UsageError("say which: --id N, or --all")
+    with _server(context) as server:
+        sent = server.retry(name, None if everything else list(ids))
+    click.echo(f"sent {sent:,} message{'' if sent == 1 else 's'} back from {name}")
+    if len(set(ids)) > sent:
+        raise click.ClickException(f"{len(set(ids)) - sent:,} of the ids stayed or are not there")
+
+
+@main.group()
 def user() -> None:
     """The users who may connect.
 

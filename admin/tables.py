@@ -23,6 +23,14 @@ DESTINATION: Final = {
     "enqueued": "sent",
     "dequeued": "done",
     "expired": "expired",
+    "moved": "moved",
+}
+DEAD_LETTER: Final = {
+    "id": "id",
+    "original_destination": "sent to",
+    "failures": "failures",
+    "dead_since": "dead since (UTC)",
+    "reason": "reason",
 }
 TOPIC: Final = {**DESTINATION, "subscriptions": "subscriptions"}
 SUBSCRIPTION: Final = {
@@ -57,6 +65,18 @@ def show_table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], no
     click.echo("\n".join(line.rstrip() for line in capture.get().splitlines()))
 
 
+def dead_letter_rows(letters: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Dead letters with their time as people read it."""
+    return [
+        {**letter, "id": str(letter["id"]), "dead_since": f"{_time(letter['dead_at']):%Y-%m-%d %H:%M:%S}"}
+        for letter in letters
+    ]
+
+
+def _time(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
 def _is_number(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
@@ -71,7 +91,7 @@ def _cell(value: object) -> str:
 
 def status_text(status: Mapping[str, Any]) -> str:
     """The server as a whole, in a few lines."""
-    started = datetime.fromtimestamp(status["started"] / 1000, UTC)
+    started = _time(status["started"])
     registration = status["registration"]
     if registration is None:
         names = "none"

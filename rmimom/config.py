@@ -25,6 +25,7 @@ import msgspec
 
 from rmimom.errors import ConfigurationError
 from rmimom.paths import data_directory
+from rmimom.policy import RedeliveryPolicy, Rule
 
 PREFIX: Final = "RMIMOM_"
 NEIGHBOURS: Final = ("RMIMOM_NS_", "RMIMOM_ADMIN_")
@@ -147,6 +148,9 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
             "File that holds the id of the server's process, for `stop` and `status`.", default="`rmimom.pid` in `data`"
         ),
     ] = None
+
+    redelivery: tuple[Rule, ...] = ()
+    """What becomes of messages that consumers fail on; only a file has it, in tables [[redelivery]]."""
 
     def __post_init__(self) -> None:
         for setting in SETTINGS.values():
@@ -303,10 +307,12 @@ def load(
     """
     environment = os.environ if environment is None else environment
     values: dict[str, Value] = {}
+    redelivery: tuple[Rule, ...] = ()
     if file is None and environment.get(PREFIX + "CONFIG"):
         file = Path(environment[PREFIX + "CONFIG"]).expanduser()
     if file is not None:
-        values.update(_read_file(file))
+        found_in_file, redelivery = _read_file(file)
+        values.update(found_in_file)
     for setting in SETTINGS.values():
         text = environment.get(setting.variable)
         if text:
@@ -317,10 +323,11 @@ def load(
             raise ConfigurationError(f"there is no setting {name!r}{_nearest(name, SETTINGS)}", setting=name)
         if given is not None:
             values[name] = found.read_text(given, found.option)
-    return Loaded(msgspec.convert(values, ServerConfig, strict=True), list(_remarks(environment)))
+    config = msgspec.convert(values, ServerConfig, strict=True)
+    return Loaded(msgspec.structs.replace(config, redelivery=redelivery), list(_remarks(environment)))
 
 
-def _read_file(file: Path) -> dict[str, Value]:
+def _read_file(file: Path) -> tuple[dict[str, Value], tuple[Rule, ...]]:
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
@@ -330,6 +337,7 @@ def _read_file(file: Path) -> dict[str, Value]:
     table = content.pop("server", {})
     if not isinstance(table, dict):
         raise _wrong(f"server in {file}", table, "a table: write [server]")
+    redelivery = _read_redelivery(content.pop("redelivery", table.pop("redelivery", [])), file)
     directory = file.absolute().parent
     values: dict[str, Value] = {}
     for name, value in [*content.items(), *table.items()]:
@@ -345,7 +353,57 @@ def _read_file(file: Path) -> dict[str, Value]:
                 f"{file} holds {name!r} both at its top and in [server]; take one away", file=str(file), setting=name
             )
         values[name] = setting.read_toml(value, f"{name} in {file}", directory)
-    return values
+    return values, redelivery
+
+
+class _RedeliveryTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A table [[redelivery]] as it is written: durations are in seconds."""
+
+    destination: str
+    maximum: int = RedeliveryPolicy().maximum
+    delay: float = 0.0
+    multiplier: float = 1.0
+    maximum_delay: float = RedeliveryPolicy().maximum_delay / 1000
+    jitter: float = 0.0
+    dead_letter: str = RedeliveryPolicy().dead_letter
+    expiry: str = ""
+
+    def rule(self) -> Rule:
+        """What it means; raises ConfigurationError for a value out of its range."""
+        if not (math.isfinite(self.delay) and math.isfinite(self.maximum_delay)):
+            raise ConfigurationError("a delay must be a number of seconds")
+        return Rule(
+            self.destination,
+            RedeliveryPolicy(
+                maximum=self.maximum,
+                delay=round(self.delay * 1000),
+                multiplier=self.multiplier,
+                maximum_delay=round(self.maximum_delay * 1000),
+                jitter=self.jitter,
+                dead_letter=self.dead_letter,
+                expiry=self.expiry,
+            ),
+        )
+
+
+REDELIVERY_KEYS: Final = _RedeliveryTable.__struct_fields__
+"""The keys of a table [[redelivery]]."""
+
+
+def _read_redelivery(tables: object, file: Path) -> tuple[Rule, ...]:
+    if not isinstance(tables, list):
+        raise _wrong(f"redelivery in {file}", tables, "one or more tables: write [[redelivery]]")
+    rules: list[Rule] = []
+    for number, table in enumerate(tables, 1):
+        try:
+            rules.append(msgspec.convert(table, _RedeliveryTable, strict=True).rule())
+        except (msgspec.ValidationError, ConfigurationError) as error:
+            text = error.text if isinstance(error, ConfigurationError) else str(error)
+            near = next((_nearest(key, REDELIVERY_KEYS) for key in set(table) - {*REDELIVERY_KEYS}), "")
+            raise ConfigurationError(
+                f"[[redelivery]] number {number} in {file}: {text}{near}", file=str(file), setting="redelivery"
+            ) from None
+    return tuple(rules)
 
 
 def _remarks(environment: Mapping[str, str]) -> Iterable[str]:

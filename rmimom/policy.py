@@ -127,7 +127,7 @@ class Rule(msgspec.Struct, frozen=True):
             )
 
 
-_PATTERN = re.compile(r"(?:(?:queue|topic)://)?(?:>|(?:\*|[^\s.*>]+)(?:\.(?:\*|[^\s.*>]+))*(?:\.>)?)")
+_PATTERN = re.compile(r"(?:(?:queue|topic)://)?(?!.*://)(?:>|(?:\*|[^\s.*>]+)(?:\.(?:\*|[^\s.*>]+))*(?:\.>)?)")
 
 
 def _expression(pattern: str) -> re.Pattern[str]:

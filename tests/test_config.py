@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from rmimom.config import SETTINGS, ServerConfig, format_size, load, parse_size, split_address
 from rmimom.errors import ConfigurationError
+from rmimom.policy import RedeliveryPolicy, Rule
 
 
 def write(directory: Path, text: str) -> Path:
@@ -29,7 +30,7 @@ def test_without_anything_the_defaults_hold() -> None:
 
 
 def test_every_setting_explains_itself_and_has_a_default_that_it_allows() -> None:
-    assert list(SETTINGS) == list(ServerConfig.__struct_fields__)
+    assert [*SETTINGS, "redelivery"] == list(ServerConfig.__struct_fields__)
     for setting in SETTINGS.values():
         assert setting.about.text.endswith(".")
         value = getattr(ServerConfig(), setting.name)
@@ -216,3 +217,46 @@ def test_addresses() -> None:
     for wrong in ("", ":9090", "a:", "a:0", "a:65536", "a:b", "a b:1", "a:٣", "[::1]"):
         with pytest.raises(ConfigurationError, match="HOST:PORT"):
             split_address(wrong, "x")
+
+
+def test_redelivery_is_read_from_tables(tmp_path: Path) -> None:
+    file = write(
+        tmp_path,
+        """
+        port = 0
+        [[redelivery]]
+        destination = "queue://orders.*"
+        maximum = 10
+        delay = 1.5
+        multiplier = 2.0
+        maximum_delay = 600
+        jitter = 0.2
+        [[redelivery]]
+        destination = ">"
+        expiry = "EXPIRED.{name}"
+        """,
+    )
+    assert load({}, {}, file).config.redelivery == (
+        Rule(
+            "queue://orders.*",
+            RedeliveryPolicy(maximum=10, delay=1500, multiplier=2.0, maximum_delay=600_000, jitter=0.2),
+        ),
+        Rule(">", RedeliveryPolicy(expiry="EXPIRED.{name}")),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("redelivery = 6", "write .*redelivery"),
+        ("[[redelivery]]\nmaximum = 3", "number 1 .*destination"),
+        ("[[redelivery]]\ndestination = 'a'\n[[redelivery]]\ndestination = 'b'\nmaximun = 3", "number 2 .*maximum\\?"),
+        ("[[redelivery]]\ndestination = 'a'\ndelay = 'long'", "delay"),
+        ("[[redelivery]]\ndestination = 'a'\ndelay = inf", "number of seconds"),
+        ("[[redelivery]]\ndestination = 'a b'", "no pattern"),
+        ("[[redelivery]]\ndestination = 'a'\njitter = 2.0", "jitter is 2.0"),
+    ],
+)
+def test_wrong_redelivery_says_what_and_where(tmp_path: Path, text: str, complaint: str) -> None:
+    with pytest.raises(ConfigurationError, match=complaint):
+        load({}, {}, write(tmp_path, text))

@@ -41,6 +41,7 @@ from rmimom.listeners.rmi.objects.login import Login
 from rmimom.listeners.rmi.peer import Peer
 from rmimom.listeners.rmi.registry import ObjectRegistry
 from rmimom.nameserver.embedded import EmbeddedNameServer
+from rmimom.policy import Policies
 from rmimom.rmi.exceptions import register_errors
 from rmimom.server.identity import read_or_make_server_id
 from rmimom.server.naming import embed_if_none_answers
@@ -100,6 +101,7 @@ class Server:
                     max_message_size=config.max_message_size,
                     resident_bytes=config.resident_bytes,
                     recovery_grace=round(config.recovery_grace * 1000),
+                    policies=Policies(config.redelivery),
                 )
             ),
             self._make_store(),

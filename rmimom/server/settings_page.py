@@ -36,6 +36,39 @@ probably meant. Sizes are bytes, or take a unit: KiB, MiB, GiB (powers of 1024),
 _TAIL = """
 `auto_create` has two options without a value: `--auto-create` and `--no-auto-create`.
 
+## Redelivery and dead letters
+
+A message that a consumer fails on (an error in an observer, `recover`, `nack`) is delivered again, by default 6 times
+and at once; then it is a dead letter and waits in the queue `DLQ.<name>` for somebody to look at it. Tables
+`[[redelivery]]` in the TOML file change that for some destinations; the first whose `destination` fits counts:
+
+```toml
+[[redelivery]]
+destination = "queue://orders.*"
+maximum = 10
+delay = 1.0
+multiplier = 2.0
+maximum_delay = 600.0
+jitter = 0.2
+
+[[redelivery]]
+destination = ">"
+expiry = "EXPIRED.{name}"
+```
+
+| key | default | meaning |
+|---|---|---|
+| `destination` | none | Name or pattern: `orders`, `queue://orders`, `topic://quakes.>`. See below. |
+| `maximum` | `6` | Redeliveries; -1 for no limit. |
+| `delay` | `0` | Before the first redelivery. 0: at once, in order; else others come first. In seconds. |
+| `multiplier` | `1` | Each further delay is so many times the one before. |
+| `maximum_delay` | `3600` | No delay is longer. In seconds. |
+| `jitter` | `0` | Each delay is shortened by chance, by up to this fraction. |
+| `dead_letter` | `DLQ.{name}` | Queue for the dead letters; empty: they are removed. |
+| `expiry` | empty | Queue for expired messages; empty: they are removed. |
+
+In a pattern `*` stands for one part of a name between dots, `>` at the end for all parts that follow.
+
 ## Exit codes
 
 | code | meaning |

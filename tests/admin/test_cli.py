@@ -25,6 +25,9 @@ from support.processes import (
     start_server,
 )
 
+from rmimom.client.factory import ConnectionFactory
+from rmimom.client.mode import INDIVIDUAL_ACKNOWLEDGE
+
 Ended = subprocess.CompletedProcess[str]
 Admin = Callable[..., Ended]
 
@@ -86,11 +89,12 @@ def test_queues_are_created_shown_emptied_and_deleted(admin: Admin, server: Serv
             "enqueued": 3,
             "dequeued": 0,
             "expired": 0,
+            "moved": 0,
         }
     ]
     assert [line.split() for line in admin("queues").stdout.splitlines()] == [
-        ["name", "waiting", "with", "consumers", "consumers", "sent", "done", "expired"],
-        ["work", "3", "0", "0", "3", "0", "0"],
+        ["name", "waiting", "with", "consumers", "consumers", "sent", "done", "expired", "moved"],
+        ["work", "3", "0", "0", "3", "0", "0", "0"],
     ]
     assert admin("purge", "queue", "work", "--yes").stdout == "removed 3 messages from queue work\n"
     assert admin("delete", "queue", "work", "--yes").stdout == "deleted queue work\n"
@@ -123,7 +127,49 @@ def test_topics_and_subscriptions(admin: Admin, server: ServerProcess) -> None:
     assert [set(entry) for entry in found] == [{"client_id", "name", "topic", "active", "pending", "held", "dequeued"}]
     assert (found[0]["topic"], found[0]["pending"]) == ("news", 0)
     assert "reader" in admin("subscriptions").stdout
-    assert admin("topics").stdout.splitlines()[1].split() == ["news", "0", "0", "1", "0", "0", "0", "1"]
+    assert admin("topics").stdout.splitlines()[1].split() == ["news", "0", "0", "1", "0", "0", "0", "0", "1"]
+
+
+def test_dead_letters_are_shown_and_sent_back(admin: Admin, server: ServerProcess) -> None:
+    """A16: by the command line, one or all."""
+    admin("create", "queue", "DLQ.orders")
+    assert admin("dlq", "ls", "DLQ.orders").stdout == "no dead letters in DLQ.orders\n"
+    with ConnectionFactory(uri=server.uri("rmimom.ConnectionFactory")).create_connection("app", "") as connection:
+        session = connection.create_session(INDIVIDUAL_ACKNOWLEDGE)
+        orders = session.queue("orders")
+        session.create_sender(orders).send_many(["one", "two", "three"])
+        connection.start()
+        with session.create_receiver(orders) as receiver:
+            for message in (receiver.receive(TIME_LIMIT) for _ in range(3)):
+                assert message is not None
+                message.nack("no such customer", dead=True)
+        found = json.loads(admin("dlq", "ls", "DLQ.orders", "--json").stdout)
+        assert [letter["reason"] for letter in found] == ["no such customer"] * 3
+        assert found[0]["original_destination"] == "queue://orders"
+        assert (found[0]["failures"], found[0]["deliveries"], found[0]["held"]) == (1, 1, False)
+        shown = admin("dlq", "ls", "DLQ.orders").stdout.splitlines()
+        assert shown[0].split() == ["id", "sent", "to", "failures", "dead", "since", "(UTC)", "reason"]
+        assert shown[1].split()[:3] == [str(found[0]["id"]), "queue://orders", "1"]
+        with session.create_receiver(session.queue("DLQ.orders"), prefetch=1) as receiver:
+            letter = receiver.receive(TIME_LIMIT)
+            assert letter is not None
+            assert letter.body == "one"
+            assert letter.properties["JMS_rmimom_original_destination"] == "queue://orders"
+            assert letter.properties["JMS_rmimom_dead_reason"] == "no such customer"
+        once = admin("dlq", "retry", "DLQ.orders", "--id", found[1]["id"])
+        assert once.stdout == "sent 1 message back from DLQ.orders\n"
+        assert admin("dlq", "retry", "DLQ.orders", "--all").stdout == "sent 2 messages back from DLQ.orders\n"
+        with session.create_receiver(orders) as receiver:
+            again = [receiver.receive(TIME_LIMIT) for _ in range(3)]
+            assert [message.body for message in again if message] == ["one", "two", "three"]
+            for message in again:
+                assert message is not None
+                assert "JMS_rmimom_retried_at" in message.properties
+                message.acknowledge()
+    missing = admin("dlq", "retry", "DLQ.orders", "--id", found[1]["id"])
+    assert (missing.returncode, missing.stderr) == (1, "Error: 1 of the ids stayed or are not there\n")
+    assert admin("dlq", "retry", "DLQ.orders").returncode == 2
+    assert "there is no queue named" in admin("dlq", "ls", "nothing").stderr
 
 
 def test_status(admin: Admin, server: ServerProcess, names: NameServerProcess) -> None:

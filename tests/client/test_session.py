@@ -18,9 +18,10 @@ from rmimom.client.mode import (
     CLIENT_ACKNOWLEDGE,
     DUPS_OK_ACKNOWLEDGE,
     INDIVIDUAL_ACKNOWLEDGE,
+    AcknowledgeMode,
 )
 from rmimom.destination import Queue, Topic
-from rmimom.errors import IllegalStateError, InvalidDestinationError
+from rmimom.errors import IllegalStateError, InvalidDestinationError, MessageFormatError
 from rmimom.message import Message
 
 Q = Queue("q")
@@ -184,26 +185,127 @@ def test_an_observer_that_fails_gets_the_message_again(
     assert "an observer of queue://q failed" in caplog.text
 
 
-def test_a_message_that_no_observer_bears_goes_back_to_the_server(
+def test_a_message_that_no_observer_bears_becomes_a_dead_letter(
     connection: Connection, server: FakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """§8.7, A20: each failure is told to the server, which counts them; then the next message follows."""
     monkeypatch.setattr(session_module, "LISTENER_PAUSE", 0.0)
     logging.getLogger("rmimom.client").setLevel(logging.CRITICAL)
-    tries: list[int] = []
+    server.broker.maximum = 3
+    tries: list[tuple[object, int]] = []
     done = threading.Event()
 
     def observer(message: Message) -> None:
-        tries.append(message.delivery_count)
-        if server.calls["release"] == 0:
+        tries.append((message.body, message.delivery_count))
+        if message.body == "0":
             raise ValueError("never")
         done.set()
 
     connection.create_session().create_receiver(Q).attach(observer)
-    fill(connection, 1)
+    fill(connection, 2)
     assert done.wait(10)
     logging.getLogger("rmimom.client").setLevel(logging.NOTSET)
-    assert tries[:6] == [1, 2, 3, 4, 5, 6]
-    assert server.calls["release"] == 1
+    assert tries == [("0", 1), ("0", 2), ("0", 3), ("0", 4), ("1", 1)]
+    assert server.broker.dead == [1]
+    assert server.broker.released == [([1], {"keep": True, "reason": "ValueError: never"})] * 4
+
+
+@pytest.mark.parametrize("mode", [CLIENT_ACKNOWLEDGE, INDIVIDUAL_ACKNOWLEDGE])
+def test_nack_delivers_again_at_the_old_place(
+    connection: Connection, server: FakeServer, mode: AcknowledgeMode
+) -> None:
+    """A8, A14: what is given back comes before what is younger."""
+    fill(connection, 3)
+    receiver = connection.create_session(mode).create_receiver(Q)
+    first = receiver.receive(5)
+    assert first is not None
+    first.nack("busy")
+    found = [receiver.receive(5) for _ in range(3)]
+    assert [(message.body, message.delivery_count) for message in found if message] == [("0", 2), ("1", 1), ("2", 1)]
+    assert server.broker.released == [([1], {"keep": True, "reason": "busy"})]
+
+
+def test_nack_with_a_delay_or_for_good(connection: Connection, server: FakeServer) -> None:
+    """A8: the server is told, and the next message follows."""
+    fill(connection, 3)
+    receiver = connection.create_session(CLIENT_ACKNOWLEDGE).create_receiver(Q, prefetch=1)
+    first = receiver.receive(5)
+    assert first is not None
+    first.nack("no such customer", dead=True)
+    second = receiver.receive(5)
+    assert second is not None
+    assert second.body == "1"
+    second.nack(delay=1.5)
+    assert server.broker.dead == [1]
+    assert server.broker.released == [
+        ([1], {"keep": True, "reason": "no such customer", "dead": True}),
+        ([2], {"keep": True, "reason": "", "delay": 1500}),
+    ]
+    with pytest.raises(IllegalStateError, match="given back already"):
+        second.nack()
+    with pytest.raises(MessageFormatError, match="delay"):
+        receiver.receive(5).nack(delay=-1)  # type: ignore[union-attr]
+
+
+def test_an_observer_may_nack(connection: Connection, server: FakeServer) -> None:
+    """In AUTO_ACKNOWLEDGE the message is not acknowledged then."""
+    seen: list[tuple[object, int]] = []
+
+    def observer(message: Message) -> None:
+        seen.append((message.body, message.delivery_count))
+        if message.delivery_count == 1:
+            message.nack("not yet")
+
+    connection.create_session().create_receiver(Q).attach(observer)
+    fill(connection, 2)
+    wait_until(lambda: len(seen) == 4)
+    assert seen == [("0", 1), ("0", 2), ("1", 1), ("1", 2)]
+    wait_until(lambda: sorted(server.broker.acknowledged) == [1, 2])
+
+
+def test_what_is_acknowledged_cannot_be_given_back(connection: Connection) -> None:
+    fill(connection, 2)
+    session = connection.create_session()
+    message = session.create_receiver(Q).receive(5)
+    assert message is not None
+    with pytest.raises(IllegalStateError, match="acknowledged"):
+        message.nack()
+    with pytest.raises(IllegalStateError, match="not received"):
+        Message("mine").nack()
+    session.close()
+    with pytest.raises(IllegalStateError, match="closed"):
+        message.nack()
+
+
+def test_recover_tells_the_server_and_forgets_what_it_buries(connection: Connection, server: FakeServer) -> None:
+    """§6.2.10, A20: recover counts as a failure of everything that is not acknowledged."""
+    fill(connection, 3)
+    server.broker.maximum = 1
+    session = connection.create_session(CLIENT_ACKNOWLEDGE)
+    receiver = session.create_receiver(Q)
+    receiver.receive(5)
+    session.recover()
+    assert [message.body for message in (receiver.receive(5), receiver.receive(5)) if message] == ["0", "1"]
+    session.recover()
+    again = [receiver.receive(5), receiver.receive(5)]
+    assert [(message.body, message.delivery_count) for message in again if message] == [("1", 2), ("2", 1)]
+    assert server.broker.dead == [1]
+
+
+def test_recover_works_without_the_server_too(connection: Connection, server: FakeServer) -> None:
+    """Then the failures are not counted; nothing is lost."""
+    fill(connection, 1)
+    session = connection.create_session(CLIENT_ACKNOWLEDGE)
+    receiver = session.create_receiver(Q)
+    receiver.receive(5)
+    server.faults["release"] = 1
+    session.recover()
+    again = receiver.receive(5)
+    assert again is not None
+    assert again.body == "0"
+    assert again.redelivered
+    again.acknowledge()
+    wait_until(lambda: 1 in server.broker.acknowledged)
 
 
 def test_what_went_back_and_came_again_is_not_tried_without_a_pause(

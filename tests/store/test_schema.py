@@ -129,3 +129,40 @@ def test_every_table_view_and_column_is_documented(connection):
         columns = {column for (column,) in connection.execute("SELECT name FROM pragma_table_info(?)", (name,))}
         described = set(re.findall(r"^\| `(\w+)`", sections[name], re.MULTILINE))
         assert described == columns, name
+
+
+OLD = """
+INSERT INTO destination VALUES (1, 'queue', 'orders', 0);
+INSERT INTO segment VALUES (1, '[]', 0, x'');
+INSERT INTO message VALUES (5, 1, 1, 0, 0, 0, 2, 4, 0, 0, 0, 0, 0);
+INSERT INTO delivery (mailbox_id, message_id, count) VALUES (1, 5, 3);
+"""
+
+
+def test_a_file_of_the_first_version_is_brought_up_to_date(tmp_path, monkeypatch):
+    """Given deliveries written before failures were counted, when migrated, then nobody has failed on them."""
+    with closing(sqlite3.connect(tmp_path / "old.db", isolation_level=None)) as made:
+        with monkeypatch.context() as patch:
+            patch.setattr(schema, "STEPS", schema.STEPS[:1])
+            patch.setattr(schema, "VERSION", 1)
+            schema.prepare(made)
+            schema.migrate(made)
+        made.executescript(OLD)
+        schema.migrate(made)
+        assert value(made, "PRAGMA user_version") == schema.VERSION
+        assert made.execute("SELECT * FROM delivery").fetchall() == [(1, 5, 3, 0, "")]
+        assert value(made, "SELECT waiting_in FROM messages") == 1
+
+
+def test_dead_letters_can_be_read_by_people(connection):
+    connection.executescript(OLD)
+    note = '{"original_destination":"queue://orders","reason":"no stock","failures":7,"dead_at":1700000000000}'
+    connection.execute("INSERT INTO destination VALUES (2, 'queue', 'DLQ.orders', 0)")
+    connection.execute("UPDATE delivery SET mailbox_id = 2, note = ?", (note,))
+    assert connection.execute("SELECT * FROM dead_letters").fetchall() == [
+        (5, "DLQ.orders", "queue://orders", "no stock", 7, "2023-11-14 22:13:20.000")
+    ]
+    assert value(connection, "SELECT waiting_in FROM messages") == 1
+    connection.execute("UPDATE delivery SET note = '{\"retried_at\":1700000000000}', mailbox_id = 1")
+    assert value(connection, "SELECT count(*) FROM dead_letters") == 0
+    assert value(connection, "SELECT waiting_in FROM messages") == 1

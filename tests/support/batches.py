@@ -12,6 +12,8 @@ from rmimom.records import (
     DestinationDeleted,
     MailboxAdvanced,
     MessagesDropped,
+    MessagesFailed,
+    MessagesMoved,
     MessagesRemoved,
     MessagesReturned,
     MessagesStored,
@@ -109,6 +111,8 @@ class Script:
             *[self._remove] * 3,
             *[self._drop] * 3,
             self._give_back,
+            self._fail,
+            self._move,
             self._advance,
             self._advance_producer,
             self._create,
@@ -199,6 +203,22 @@ class Script:
     def _give_back(self) -> list[Record]:
         mailbox = self._one_of(list(self.waiting))
         return [MessagesReturned(mailbox, self._some_of(self.waiting.get(mailbox, [])))]
+
+    def _fail(self) -> list[Record]:
+        mailbox = self._one_of(list(self.waiting))
+        return [MessagesFailed(mailbox, self._some_of(self.waiting.get(mailbox, [])))]
+
+    def _move(self) -> list[Record]:
+        mailbox = self._one_of(list(self.waiting))
+        ids = self._some_of(self.waiting.get(mailbox, []))
+        gone = set(ids)
+        self.waiting[mailbox] = [number for number in self.waiting.get(mailbox, []) if number not in gone]
+        to = list({self._one_of(list(self.waiting)) for _ in range(self._choose(3))})
+        for target in to:
+            there = self.waiting.setdefault(target, [])
+            there += [number for number in ids if number not in there]
+        notes = [f'{{"dead_at":{self._choose(9)}}}' for _ in ids]
+        return [MessagesMoved(mailbox, to, ids, [self._choose(5) for _ in ids], notes)]
 
     def _advance(self) -> list[Record]:
         return [MailboxAdvanced(self._one_of(list(self.waiting)), self._choose(self.next_id + 1))]

@@ -17,6 +17,8 @@ from rmimom.records import (
     DestinationDeleted,
     MailboxAdvanced,
     MessagesDropped,
+    MessagesFailed,
+    MessagesMoved,
     MessagesRemoved,
     MessagesReturned,
     ProducerAdvanced,
@@ -161,9 +163,52 @@ class StoreContract(ABC):
         append(MessagesReturned(QUEUE, [10]), MessagesReturned(QUEUE, [10, 99]), MessagesReturned(FIRST, [11]))
         assert contents(store)["deliveries"] == [DeliveryRow(QUEUE, 10, 3), DeliveryRow(QUEUE, 11, 2)]
 
+    def test_failures_are_counted_beside_returns(self, store, append):
+        append(*PLACES, stored(QUEUE, [QUEUE], {10: FRAMES[10], 11: FRAMES[11]}))
+        append(MessagesFailed(QUEUE, [10, 11, 99]), MessagesReturned(QUEUE, [10]), MessagesFailed(QUEUE, [10]))
+        assert contents(store)["deliveries"] == [DeliveryRow(QUEUE, 10, 3, 2), DeliveryRow(QUEUE, 11, 1, 1)]
+
+    def test_a_moved_message_is_stored_once_and_waits_elsewhere(self, store, append):
+        append(*PLACES, stored(TOPIC, [FIRST, SECOND], FRAMES), MessagesFailed(FIRST, [10, 11]))
+        append(MessagesMoved(FIRST, [QUEUE], [10, 11, 99], [1, 4, 7], ["a", "b", "c"]))
+        left = [number for number in FRAMES if number not in {10, 11}]
+        moved = [DeliveryRow(QUEUE, 10, 1, 0, "a"), DeliveryRow(QUEUE, 11, 4, 0, "b")]
+        expected = [*moved, *deliveries(FIRST, left), *deliveries(SECOND, list(FRAMES))]
+        assert contents(store)["deliveries"] == expected
+        store.close()
+        store.open()
+        assert contents(store)["deliveries"] == expected
+        assert store.frames(list(FRAMES)) == FRAMES
+
+    def test_a_mailbox_that_has_the_message_takes_the_new_note(self, store, append):
+        append(*PLACES, stored(TOPIC, [FIRST, SECOND], {10: FRAMES[10]}))
+        append(MessagesMoved(FIRST, [QUEUE], [10], [1], ["a"]), MessagesFailed(QUEUE, [10]))
+        append(MessagesMoved(SECOND, [QUEUE], [10], [3], ["b"]))
+        assert contents(store)["deliveries"] == [DeliveryRow(QUEUE, 10, 3, 0, "b")]
+
+    def test_a_message_moves_to_several_mailboxes_or_to_none(self, store, append):
+        append(*PLACES, stored(QUEUE, [QUEUE], {10: FRAMES[10], 11: FRAMES[11]}))
+        append(
+            MessagesMoved(QUEUE, [FIRST, SECOND], [10], [2], ["back"]),
+            MessagesMoved(QUEUE, [], [11], [0], ["away"]),
+        )
+        found = contents(store)
+        assert found["deliveries"] == [DeliveryRow(FIRST, 10, 2, 0, "back"), DeliveryRow(SECOND, 10, 2, 0, "back")]
+        assert [row.id for row in found["messages"]] == [10, 11]
+
+    def test_what_moved_away_outlives_its_destination(self, store, append):
+        append(*PLACES, stored(TOPIC, [FIRST, SECOND], FRAMES))
+        append(MessagesMoved(FIRST, [QUEUE], [10], [1], ["a"]), DestinationDeleted(TOPIC))
+        assert contents(store)["deliveries"] == [DeliveryRow(QUEUE, 10, 1, 0, "a")]
+        assert store.frames(list(FRAMES)) == {10: FRAMES[10]}
+
     @pytest.mark.parametrize(
         "record",
         [
+            MessagesFailed(QUEUE, [77]),
+            MessagesFailed(77, []),
+            MessagesMoved(QUEUE, [FIRST], [77], [1], ["a"]),
+            MessagesMoved(QUEUE, [FIRST], [], [], []),
             MessagesRemoved(QUEUE, [77]),
             MessagesRemoved(77, [10]),
             MessagesRemoved(QUEUE, []),
