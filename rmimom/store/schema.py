@@ -156,14 +156,12 @@ _ITS_SUBSCRIPTIONS = "WHERE subscription.destination_id = message.destination_id
 _VIEW_WITH_PATTERNS = _VIEW_OF_MESSAGES.replace(
     _ITS_SUBSCRIPTIONS, _ITS_SUBSCRIPTIONS + " OR subscription.pattern <> ''"
 )
-_PATTERNS = (
-    """
+_ADD_PATTERN = """
 ALTER TABLE subscription ADD COLUMN pattern TEXT NOT NULL DEFAULT '';  -- of topics; then destination_id is 0
 
 DROP VIEW messages;
 """
-    + _VIEW_WITH_PATTERNS
-    + """
+_MAILBOXES_WITH_PATTERNS = """
 DROP VIEW mailboxes;
 CREATE VIEW mailboxes AS
 SELECT
@@ -182,7 +180,7 @@ FROM (
 ) AS place
 LEFT JOIN mailbox ON mailbox.id = place.id;
 """
-)
+_PATTERNS = _ADD_PATTERN + _VIEW_WITH_PATTERNS + _MAILBOXES_WITH_PATTERNS
 
 # What came from elsewhere waits in no mailbox of the message's own destination.
 _WAITING_IN = " AS waiting_in,"
