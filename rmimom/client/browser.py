@@ -40,7 +40,9 @@ class QueueBrowser:
         while True:
             page = self._page(after, PAGE)
             for found in page.messages:
-                yield Message.from_frame(bytes(found.frame), tag=found.tag, delivery_count=found.counts[0])
+                yield Message.from_frame(
+                    bytes(found.frame), tag=found.tag, delivery_count=found.counts[0], note=found.note
+                )
             after = page.after
             if after is None:
                 return

@@ -43,14 +43,14 @@ def browse(state: State, command: Browse, turn: Turn) -> Page:
     messages: list[Delivered] = []
     after = command.after
     size = 0
-    for looked_at, (entry, count) in enumerate(place.mailbox.browse(after, turn.now)):
+    for looked_at, (entry, past) in enumerate(place.mailbox.browse(after, turn.now)):
         if looked_at >= command.limit or (messages and size + entry.size > MOST_BYTES):
             return Page(messages, after)
         after = entry.priority, entry.id
         if entry.frame is None:
-            messages.append(Delivered(entry.id, [], [count], NOT_LOADED))
+            messages.append(Delivered(entry.id, [], [past.returns + 1], NOT_LOADED, past.note))
         elif selector is None or MessageValues(entry.frame).match(selector):
-            messages.append(Delivered(entry.id, [], [count], Raw(entry.frame)))
+            messages.append(Delivered(entry.id, [], [past.returns + 1], Raw(entry.frame), past.note))
         else:
             continue
         size += entry.size
@@ -70,5 +70,5 @@ def complete(page: Page, selector_text: str, frames: Mapping[int, bytes]) -> lis
         elif message.tag in frames:
             frame = frames[message.tag]
             if selector is None or MessageValues(frame).match(selector):
-                found.append(Delivered(message.tag, [], message.counts, Raw(frame)))
+                found.append(Delivered(message.tag, [], message.counts, Raw(frame), message.note))
     return found

@@ -141,12 +141,12 @@ class Mailbox:
         past = self._pasts.get(entry.id)
         return past is None or not past.note
 
-    def browse(self, after: tuple[int, int] | None, now: int) -> Iterator[tuple[Entry, int]]:
-        """What waits behind the place `after` (priority, id), in order, each with the count of its next delivery."""
+    def browse(self, after: tuple[int, int] | None, now: int) -> Iterator[tuple[Entry, Past]]:
+        """What waits behind the place `after` (priority, id), in order, each with what it has behind it."""
         priority, last = (HIGHEST_PRIORITY, 0) if after is None else after
         for entry in self._ready.after(priority, last):
-            if not entry.expiration or (entry.id in self._expiring and entry.expiration > now):
-                yield entry, self._counts.get(entry.id, 0) + 1
+            if not self._may_expire(entry) or (entry.id in self._expiring and entry.expiration > now):
+                yield entry, self._pasts.get(entry.id) or Past()
 
     # Entries come in.
 

@@ -28,7 +28,7 @@ from rmimom.effects import Deliver, Outcome, Refused
 from rmimom.errors import IllegalStateError, InvalidDestinationError
 from rmimom.note import decode_note
 from rmimom.policy import Policies, RedeliveryPolicy, Rule
-from rmimom.records import MessagesFailed, MessagesMoved, MessagesRemoved
+from rmimom.records import MessagesFailed, MessagesMoved, MessagesRemoved, MessagesReturned
 
 Q = Queue("q")
 T = Topic("t")
@@ -326,3 +326,44 @@ def test_purged_dead_letters_are_gone() -> None:
     assert decode_note(made.store.load().deliveries().__next__().note).sources == [1]
     made.handle(Purge("c", DEAD))
     assert pending(made) == {"q": 0, "DLQ.q": 0}
+
+
+def test_dead_letters_of_a_pattern_of_topics_come_back() -> None:
+    """Given a durable subscription to a pattern that fails, when sent back, then it has the message again."""
+    made = room()
+    made.handle(Subscribe("c", 1, Topic("quakes.*"), durable="s"))
+    (tag,) = send(made, Topic("quakes.it"), "a")
+    made.handle(Release("c", 1, (tag,), dead=True))
+    dead = Queue("DLQ.quakes.+")
+    (letter,) = made.broker.dead_letters(dead)
+    assert letter.original_destination == "topic://quakes.*"
+    made.restart()
+    made.handle(Connect("c", "ann"))
+    made.now += 1000
+    made.handle(Tick())
+    assert made.handle(Retry("c", dead)).reply.value == 1  # type: ignore[union-attr]
+    outcome = made.handle(Subscribe("c", 1, Topic("quakes.*"), durable="s"))
+    assert told(outcome) == [tag]
+
+
+def test_dead_letters_of_a_passing_pattern_are_stored() -> None:
+    """Rule 3: under the topic that they were sent to."""
+    made = room()
+    made.handle(Subscribe("c", 1, Topic(">")))
+    (tag,) = send(made, Topic("quakes.it"), "a")
+    made.handle(Release("c", 1, (tag,), dead=True))
+    made.restart()
+    assert [letter.id for letter in made.broker.dead_letters(Queue("DLQ.++"))] == [tag]
+
+
+def test_a_consumer_that_closes_with_a_failure_is_told_nothing_more() -> None:
+    """What else it held goes back without having failed, and each counts one delivery."""
+    made = room(RedeliveryPolicy(maximum=1))
+    made.handle(Subscribe("c", 1, Q, prefetch=2))
+    first, second, third = send(made, Q, "a", "b", "c")
+    outcome = made.handle(Release("c", 1, (first,), close=True))
+    assert told(outcome) == []
+    assert outcome.records == [MessagesReturned(1, [second]), MessagesFailed(1, [first])]
+    assert told(made.handle(Subscribe("c", 2, Q))) == [first, second, third]
+    made.handle(Release("c", 2, (first, second), close=True))
+    assert [letter.id for letter in made.broker.dead_letters(DEAD)] == [first]

@@ -163,7 +163,7 @@ def two_consumers_get_the_same_message(patch: pytest.MonkeyPatch) -> None:
 def counts_are_not_raised(patch: pytest.MonkeyPatch) -> None:
     def give_back(old: Any, mailbox: Mailbox, *others: Any) -> None:
         old(mailbox, *others)
-        mailbox._counts.clear()
+        mailbox._pasts.clear()
 
     wrap(patch, Mailbox, "_give_back", give_back)
 

@@ -93,7 +93,7 @@ def test_views_know_patterns(connection):
         connection.execute(
             "INSERT INTO subscription VALUES (?, ?, 'ann', 'x', '', 0, '', 0, 0, ?)", (number, topic, pattern)
         )
-        connection.execute("INSERT INTO delivery VALUES (?, 9, 0)", (number,))
+        connection.execute("INSERT INTO delivery (mailbox_id, message_id, count) VALUES (?, 9, 0)", (number,))
     connection.execute("INSERT INTO segment VALUES (1, '', 0, '')")
     connection.execute("INSERT INTO message VALUES (9, 1, 1, 0, 0, 0, 2, 4, 0, 0, 0, 0, 0)")
     assert connection.execute("SELECT destination, waiting FROM mailboxes ORDER BY id").fetchall() == [

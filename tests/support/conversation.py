@@ -251,7 +251,6 @@ _COMMANDS: dict[str, Callable[[Words, int], Command]] = {
     "send": _send,
     "ack": lambda words, now: Acknowledge(*words.consumer, words.number("up-to"), tuple(map(int, words.plain[1:]))),
     "browse": _browse,
-    "release": lambda words, now: Release(*words.consumer, tuple(map(int, words.plain[1:]))),
     "release": _release,
     "retry": _retry,
     "create": lambda words, now: CreateDestination(words.plain[0], words.destination),
