@@ -311,7 +311,7 @@ def test_recover_works_without_the_server_too(connection: Connection, server: Fa
 def test_what_went_back_and_came_again_is_not_tried_without_a_pause(
     connection: Connection, server: FakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session_module, "LISTENER_ATTEMPTS", 1)
+    monkeypatch.setattr(session_module, "LONGEST_LISTENER_PAUSE", 3600.0)
     monkeypatch.setattr(session_module, "LISTENER_PAUSE", 3600.0)
     logging.getLogger("rmimom.client").setLevel(logging.CRITICAL)
     tries: list[int] = []
