@@ -141,7 +141,7 @@ class Release(msgspec.Struct, frozen=True, gc=False):
     When and how often says the policy of the destination (`rmimom.policy`), unless `delay` (milliseconds) or `maximum`
     (redeliveries, -1 without limit) override it.  After that, or at once if `dead`, they become dead letters; `reason`
     is told with them.  With `keep` the consumer goes on holding those that can be delivered again at once, and delivers
-    them itself, in order; Accepted carries their tags.
+    them itself, in order; Accepted carries the tags of the others.
     With `close` the consumer closes, too; what else it held has not failed.
     """
 

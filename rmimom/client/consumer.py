@@ -144,11 +144,11 @@ class Consumer:
         """Carry out `Message.nack`."""
         self._session._nack(self, message, reason, delay, dead=dead)
 
-    def _failed(self, tags: list[int], reason: str, **options: object) -> None:
+    def _failed(self, tags: list[int], reason: str, *, keep: bool = True, options: Mapping[str, object] = {}) -> None:
         """Tell the server of a failure; what it leaves with us is delivered again, the rest is forgotten."""
-        kept = self._exchange.call("release", self._number, tags, {"keep": True, "reason": reason, **options})
+        gone = self._exchange.call("release", self._number, tags, {"keep": keep, "reason": reason, **options})
         with self._lock:
-            self._intake.hand_back(set(tags) - set(kept))
+            self._intake.hand_back(gone if keep else tags)
             self._intake.recover(tags)
             self._session._arrived.notify_all()
 

@@ -206,17 +206,17 @@ class Session:
         """Destroy what was sent and deliver again what was received since the last commit or rollback (§6.2.7).
 
         What was received comes in the old order, flagged as redelivered.  As for `recover`, the redelivery policy of
-        the destination counts it as a failure.  Raises IllegalStateError in a session that is
-        not transacted.
+        the destination counts it as a failure.  Raises IllegalStateError in a session that is not transacted.
         """
         transaction = self._check_transacted("rollback")
         if transaction.request is not None:
             self._give_back_under_way()
         with self._lock:
-            failed = [(one, list(one._intake.working)) for one in self._consumers if one._intake.error is None]
-        for consumer, tags in failed:
+            received = [one for one in (*self._consumers, *self._lingering) if one._intake.error is None]
+            failed = [(one, list(one._intake.working), one not in self._lingering) for one in received]
+        for consumer, tags, keep in failed:
             if tags:
-                self._fail(consumer, tags, "rolled back by the session")
+                self._fail(consumer, tags, "rolled back by the session", keep=keep)
         self._roll_back(transaction, _rolled_back())
 
     def _check_transacted(self, what: str) -> Transaction:
@@ -288,9 +288,9 @@ class Session:
             if tags:
                 self._fail(consumer, tags, "recovered by the session")
 
-    def _fail(self, consumer: Consumer, tags: list[int], reason: str) -> None:
+    def _fail(self, consumer: Consumer, tags: list[int], reason: str, *, keep: bool = True) -> None:
         try:
-            consumer._failed(tags, reason)
+            consumer._failed(tags, reason, keep=keep)
         except JMSError as error:
             # Nothing is lost by it: what is not ours any more the server says when we come back.
             log.info("failures on %s are not counted: %s", consumer.destination, error)
@@ -397,7 +397,7 @@ class Session:
             options["delay"] = milliseconds(delay, "delay")
         if dead:
             options["dead"] = True
-        consumer._failed([message._tag], reason, **options)
+        consumer._failed([message._tag], reason, options=options)
 
     # Observers.
 

@@ -38,7 +38,7 @@ EXPIRED = "expired"
 
 
 def release(state: State, command: Release, turn: Turn) -> list[int] | None:
-    """A consumer failed on messages; returns the tags that it goes on holding, if it asked to."""
+    """A consumer failed on messages; returns the tags that it holds no more, if it asked to keep what it can."""
     opened = state.client(command.connection).consumers.get(command.consumer)
     if command.delay is not None and not 0 <= command.delay <= MAX_DELAY:
         raise IllegalStateError(f"the delay is {command.delay} ms; it must be between 0 and {MAX_DELAY}")
@@ -52,7 +52,6 @@ def release(state: State, command: Release, turn: Turn) -> list[int] | None:
     queue = policy.dead_letter_queue(mailbox.origin)
     if command.close:
         mailbox.shut(consumer)
-    kept: list[int] = []
     back: list[Entry] = []
     until: list[int] = []
     dead: list[Entry] = []
@@ -65,8 +64,6 @@ def release(state: State, command: Release, turn: Turn) -> list[int] | None:
         if delay or not command.keep:
             back.append(entry)
             until.append(turn.now + delay if delay else 0)
-        else:
-            kept.append(entry.id)
     if dead:
         mailbox.take_from(consumer, dead)
         reason = clean_reason(command.reason) or ("rejected" if command.dead else "failed too often")
@@ -74,7 +71,7 @@ def release(state: State, command: Release, turn: Turn) -> list[int] | None:
     mailbox.release(consumer, back, until, turn)
     if command.close:
         close_consumer(state, CloseConsumer(command.connection, command.consumer), turn)
-    return kept if command.keep else None
+    return [entry.id for entry in (*dead, *back)] if command.keep else None
 
 
 def bury_expired(state: State, turn: Turn) -> None:

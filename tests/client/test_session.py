@@ -437,3 +437,29 @@ def test_a_consumer_that_the_server_closes(connection: Connection, server: FakeS
     assert message is not None
     with pytest.raises(InvalidDestinationError, match="the queue was deleted"):
         receiver.receive(5)
+
+
+def test_rollback_tells_the_server_and_forgets_what_it_buries(connection: Connection, server: FakeServer) -> None:
+    """§6.2.7, A20: a rollback counts as a failure of everything that the transaction received."""
+    fill(connection, 2)
+    server.broker.maximum = 1
+    session = connection.create_session(transacted=True)
+    receiver = session.create_receiver(Q)
+    for expected in (["0", "1"], ["0", "1"]):
+        assert [message.body for message in (receiver.receive(5), receiver.receive(5)) if message] == expected
+        session.rollback()
+    assert receiver.receive_no_wait() is None
+    assert server.broker.dead == [1, 2]
+
+
+def test_rollback_counts_for_closed_consumers_too(connection: Connection, server: FakeServer) -> None:
+    """§8.8: a message of a consumer that closed meanwhile belongs to the transaction still."""
+    fill(connection, 1)
+    session = connection.create_session(transacted=True)
+    with session.create_receiver(Q) as receiver:
+        receiver.receive(5)
+    session.rollback()
+    assert server.broker.released == [([1], {"keep": False, "reason": "rolled back by the session"})]
+    again = session.create_receiver(Q).receive(5)
+    assert again is not None
+    assert again.redelivered

@@ -293,9 +293,9 @@ def test_nothing_is_lost_and_nothing_is_in_two_places(seed: int) -> None:
         elif act < 9:
             keep = chance.random() < 0.5
             outcome = made.handle(Release("c", number, some, keep=keep, dead=chance.random() < 0.2))
-            kept = outcome.reply.value if keep else []  # type: ignore[union-attr]
-            assert isinstance(kept, list)
-            held[number] = [tag for tag in mine if tag not in some or tag in kept]
+            gone = outcome.reply.value if keep else some  # type: ignore[union-attr]
+            assert isinstance(gone, list)
+            held[number] = [tag for tag in mine if tag not in gone]
             take(outcome)
         elif act == 9:
             made.now += chance.randrange(8)

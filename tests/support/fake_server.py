@@ -248,9 +248,9 @@ class FakeConnection:
             self.broker.deliver()
 
     @expose
-    def release(self, consumer: int, tags: list[int], options: dict[str, Any] | None = None) -> list[int]:
+    def release(self, consumer: int, tags: list[int], options: dict[str, Any] | None = None) -> list[int] | None:
         options = options or {}
-        kept: list[int] = []
+        gone: list[int] = []
         with self.broker.lock:
             self._enter("release")
             self.broker.released.append((list(tags), options))
@@ -260,14 +260,15 @@ class FakeConnection:
                         entry = found.held[tag]
                         if options.get("dead") or entry.count > self.broker.maximum:
                             self.broker.dead.append(found.held.pop(tag).tag)
+                            gone.append(tag)
                         elif options.get("keep") and not options.get("delay"):
                             entry.count += 1
-                            kept.append(tag)
                         else:
                             self.broker.give_back(found, [tag])
+                            gone.append(tag)
             self.broker.deliver()
         self.server.fail_if_planned("release", self)
-        return kept
+        return gone if options.get("keep") else None
 
     @expose
     def unsubscribe(self, name: str) -> None:

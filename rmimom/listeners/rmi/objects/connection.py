@@ -159,7 +159,7 @@ class ConnectionObject:
     def release(
         self, consumer: int, tags: Sequence[int], options: Mapping[str, object] | None = None
     ) -> asyncio.Future[object]:
-        """Say that the consumer failed on messages; the answer lists those that it goes on holding (option `keep`)."""
+        """Say that the consumer failed on messages; with `keep` the answer lists those that it holds no more."""
         self._enter()
         chosen = _chosen(options or {}, _RELEASE_OPTIONS, "a release")
         return self._engine.submit(
