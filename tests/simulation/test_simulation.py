@@ -46,7 +46,7 @@ def test_seed_is_one_run() -> None:
 
 def test_world_is_eventful() -> None:
     """Given some seeds, when they ran, then all that can go wrong did, and most messages arrived all the same."""
-    events = [event for seed in range(5) for event in run_world(seed, usual_clients)]
+    events = [event for seed in range(25) for event in run_world(seed, usual_clients)]
     faults = {event.value for event in events if event.op == "fault"}
     assert faults == {"crash", "torn", "full", "closed", "died"}
     seen = {(event.type, event.op) for event in events}
