@@ -323,6 +323,9 @@ class BrokerMachine(RuleBasedStateMachine):
                 if entry.id in expected or not 0 < entry.expiration <= now
             }
             assert found == expected
+            if mailbox.durable:
+                assert mailbox.handed_out <= actual[number].delivered_up_to <= mailbox.greatest
+                mailbox.handed_out = actual[number].delivered_up_to
             for consumer in actual[number].consumers:
                 held = mailbox.held_by((consumer.connection, consumer.number))
                 assert set(consumer.held) == set(held)

@@ -48,7 +48,9 @@ class ModelMailbox:
     consumers: dict[tuple[str, int], ModelConsumer] = field(default_factory=dict)
     doubt_ends: int = 0
     handed_out: int = 0
-    """The greatest tag of a persistent message that was ever delivered."""
+    """The greatest tag that was ever delivered, of a message that the store must have known."""
+    greatest: int = 0
+    """The greatest tag that was ever delivered; the store may have known it, for memory was short."""
 
     # What clients and time do.
 
@@ -157,6 +159,7 @@ class ModelMailbox:
                 assert count == message.returns + 1, f"{tag} came with count {count} after {message.returns} returns"
                 last[message.priority] = tag
                 message.place, message.holder = HELD, consumer
+                self.greatest = max(self.greatest, tag)
                 if message.persistent:
                     self.handed_out = max(self.handed_out, tag)
         if self.deliverable(now):
