@@ -33,7 +33,7 @@ def history(text: str) -> History:
         for word in rest:
             name, separator, value = word.partition("=")
             if separator:
-                fields[name] = value if name in {"consumer", "place"} else int(value)
+                fields[name] = value if name in {"consumer", "place", "transaction"} else int(value)
             elif "://" in word and op == "send":
                 fields["destination"] = word
             elif "://" in word:
@@ -63,6 +63,17 @@ p ok send p-1
 {more}
 w ok drain topic://t#a
 """
+
+TRANSACTION = """
+f invoke commit transaction=t
+f invoke acknowledge p-1 queue://q transaction=t
+f invoke send f-1 queue://r transaction=t
+f invoke send f-2 queue://r transaction=t
+f {end} commit transaction=t
+{more}
+w ok drain queue://r
+"""
+RECEIVED = "c ok receive f-1 queue://r count=1"
 
 BAD: list[tuple[str, str, str]] = [
     (
@@ -137,6 +148,21 @@ BAD: list[tuple[str, str, str]] = [
     ),
     ("redelivery", GOOD.replace("count=1 tag=2", "count=2 tag=2"), "p-2: came first from queue://q with count 2"),
     ("redelivery", GOOD.replace("count=1 tag=2", "count=0 tag=2"), "p-2: has delivery count 0"),
+    ("transactions", TRANSACTION.format(end="fail", more=RECEIVED), "f-1: was delivered though t was rolled back"),
+    ("transactions", TRANSACTION.format(end="ok", more=RECEIVED), "f-2: is missing, though t was committed"),
+    ("transactions", TRANSACTION.format(end="info", more=RECEIVED), "f-2: is missing, though t was committed"),
+    (
+        "transactions",
+        TRANSACTION.format(
+            end="info", more=f"{RECEIVED}\n{RECEIVED.replace('f-1', 'f-2')}\nw ok remains p-1 queue://q"
+        ),
+        "p-1: is still at queue://q, though t was committed",
+    ),
+    (
+        "conservation",
+        GOOD.replace("c ok acknowledge p-1", "c fail acknowledge p-1"),
+        "p-1: is neither consumed nor expired nor in queue://q",
+    ),
 ]
 
 
@@ -195,6 +221,18 @@ LEGAL: list[tuple[str, str, str]] = [
             "c ok receive p-2 topic://t#a count=1\nc info release p-1 topic://t#a\n"
             "c ok receive p-1 topic://t#a count=2"
         ),
+    ),
+    ("a rolled back transaction leaves nothing", "transactions", TRANSACTION.format(end="fail", more="")),
+    ("a commit of unknown outcome may not be done", "transactions", TRANSACTION.format(end="info", more="")),
+    (
+        "a commit of unknown outcome may be done",
+        "transactions",
+        TRANSACTION.format(end="info", more=f"{RECEIVED}\n{RECEIVED.replace('f-1', 'f-2')}"),
+    ),
+    (
+        "a selector leaves out what it does not take",
+        "durable subscriptions",
+        DURABLE.format(more="").replace("topic://t#a\np", "topic://t#a least_priority=5\np"),
     ),
     ("a higher priority overtakes", "order", GOOD.replace("send p-1 queue://q", "send p-1 queue://q priority=1")),
     (

@@ -8,14 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import msgspec
 import pytest
 from support.reports import run_seed
 from support.world import Plan, Server
 
+from rmimom.commands import Commit
+from rmimom.core import broker, committing
 from rmimom.core.mailbox import Mailbox
 from rmimom.core.ready import ReadyList
 from rmimom.dispatch import Dispatch
 from rmimom.engine import Engine
+from rmimom.errors import TransactionRolledBackError
 from rmimom.records import Batch, MessagesDropped, MessagesRemoved
 from rmimom.snapshot import Position
 from rmimom.store.memory import MemorySnapshot, MemoryStore
@@ -211,6 +215,27 @@ def ids_are_used_again(patch: pytest.MonkeyPatch) -> None:
         old(engine)
 
     wrap(patch, Engine, "_flush", flush)
+
+
+@bug("transactions", Plan(crashes=1, forwarders=3, checks_inside=False))
+def commit_forgets_its_last_destination(patch: pytest.MonkeyPatch) -> None:
+    def commit(state: Any, command: Commit, turn: Any) -> object:
+        sends = command.sends[:-1] if len(command.sends) > 1 else command.sends
+        return committing.commit(state, msgspec.structs.replace(command, sends=sends), turn)
+
+    patch.setitem(broker._CHAPTERS, Commit, commit)
+
+
+@bug("transactions", Plan(tears=20, crashes=1, forwarders=3, workers=4, checks_inside=False))
+def rolled_back_transaction_sends_all_the_same(patch: pytest.MonkeyPatch) -> None:
+    def commit(state: Any, command: Commit, turn: Any) -> object:
+        try:
+            return committing.commit(state, command, turn)
+        except TransactionRolledBackError:
+            committing.commit(state, msgspec.structs.replace(command, acks=[]), turn)
+            raise
+
+    patch.setitem(broker._CHAPTERS, Commit, commit)
 
 
 @bug("conservation", MANY_CRASHES)

@@ -165,6 +165,7 @@ def check_durable_subscriptions(history: History) -> Verdict:
     sends, received, remaining, drained = _Sends(history), _received(history), _remaining(history), _drained(history)
     findings, facts = _Findings(), Counter[str]()
     topics: dict[str, str] = {}
+    least: dict[str, int] = {}
     lives: dict[str, tuple[int, int, int]] = {}  # place: first asked for, there, no more there
     never = len(history)
     for position, event in enumerate(history):
@@ -174,12 +175,17 @@ def check_durable_subscriptions(history: History) -> Verdict:
                 there = min(there, position)
             lives[event.place] = begun, there, gone
             topics[event.place] = event.destination or topics.get(event.place, "")
+            least[event.place] = event.least_priority
         elif event.op == "unsubscribe" and event.type == INVOKE and event.place in lives:
             begun, there, _ = lives[event.place]
             lives[event.place] = begun, there, position
     known = True
     for place, (begun, there, gone) in sorted(lives.items()):
-        sent = [value for value, event in sends.asked.items() if event.destination == topics[place]]
+        sent = [
+            value
+            for value, event in sends.asked.items()
+            if event.destination == topics[place] and event.priority >= least[place]
+        ]
         # What waited in a subscription went with it, so nothing can be expected of one that was deleted.
         expected = [value for value in sent if value in sends.done and there < sends.begun[value]]
         known &= _judge_place(
@@ -319,9 +325,11 @@ def check_conservation(history: History) -> Verdict:
     """
     sends, remaining, drained = _Sends(history), _remaining(history), _drained(history)
     findings, facts = _Findings(), Counter[str]()
-    consumed = {
-        (event.place, event.value) for event in history if event.op == "acknowledge" and event.type in {INVOKE, OK}
-    }
+    trying: dict[tuple[str, str], set[str]] = defaultdict(set)  # who
+    for event in history:
+        if event.op == "acknowledge":
+            who = trying[event.place, event.value]
+            who.discard(event.process) if event.type == FAIL else who.add(event.process)
     known = True
     for value, asked in sends.asked.items():
         queue = asked.destination
@@ -331,13 +339,57 @@ def check_conservation(history: History) -> Verdict:
         facts["in"] += 1
         if value in remaining[queue]:
             facts["there"] += 1
-        elif (queue, value) in consumed:
+        elif trying[queue, value]:
             facts["consumed"] += 1
         elif sends.may_be_gone(value):
             facts["expired"] += 1
         elif drained.get(queue, False):
             findings.add(value, f"is neither consumed nor expired nor in {queue}")
     return findings.verdict("conservation", facts, known=known)
+
+
+def check_transactions(history: History) -> Verdict:
+    """Promise 5: a transaction is all or nothing over all its destinations, and nothing of it comes late (§6.2.7).
+
+    What was rolled back is never seen.  If nobody knows how a commit ended, its sends are there all or none, and if
+    they are there, what it acknowledged is gone.
+    """
+    sends, received, remaining, drained = _Sends(history), _received(history), _remaining(history), _drained(history)
+    findings, facts = _Findings(), Counter[str]()
+    outcomes: dict[str, str] = {}
+    sent: dict[str, set[str]] = defaultdict(set)
+    acknowledged: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    for event in history:
+        if event.op == "commit":
+            outcomes[event.transaction] = event.type
+        elif event.transaction and event.op == "send":
+            sent[event.transaction].add(event.value)
+        elif event.transaction and event.op == "acknowledge":
+            acknowledged[event.transaction].add((event.place, event.value))
+    seen = {value for values in (*received.values(), *remaining.values()) for value in values}
+    known = True
+    for transaction, outcome in outcomes.items():
+        facts[outcome] += 1
+        values = sent[transaction]
+        there = values & seen
+        if outcome == FAIL:
+            for value in there:
+                findings.add(value, f"was delivered though {transaction} was rolled back")
+            continue
+        # On a topic a message may find nobody, so only queues can show that something is missing.
+        on_queues = {value for value in values if sends.asked[value].destination.startswith("queue://")}
+        if not all(drained.get(sends.asked[value].destination, False) for value in on_queues):
+            known = False
+            continue
+        missing = {value for value in on_queues - seen if not sends.may_be_gone(value)}
+        if missing and (there or outcome == OK):
+            for value in missing:
+                findings.add(value, f"is missing, though {transaction} was committed")
+        if there or outcome == OK:
+            for place, value in acknowledged[transaction]:
+                if value in remaining[place]:
+                    findings.add(value, f"is still at {place}, though {transaction} was committed")
+    return findings.verdict("transactions", facts, known=known)
 
 
 UNNOTICED = 3000
@@ -386,6 +438,7 @@ ALL: Mapping[str, Callable[[History], Verdict]] = {
     "times": check_times,
     "conservation": check_conservation,
     "redelivery": check_redelivery,
+    "transactions": check_transactions,
 }
 
 

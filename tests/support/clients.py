@@ -9,10 +9,10 @@ from support.history import FAIL, INFO, INVOKE, OK
 from support.messages import body_of, frame_for
 from support.world import Link, LostError, World
 
-from rmimom.commands import Acknowledge, CloseConsumer, Connect, DeleteSubscription, Release, Send, Subscribe
+from rmimom.commands import Acknowledge, CloseConsumer, Commit, Connect, DeleteSubscription, Release, Send, Subscribe
 from rmimom.destination import Destination
-from rmimom.errors import IllegalStateError, InvalidDestinationError, StoreFullError
-from rmimom.frame import Delivered
+from rmimom.errors import IllegalStateError, InvalidDestinationError, StoreFullError, TransactionRolledBackError
+from rmimom.frame import Delivered, decode_head
 
 PAUSE = 0.05
 """Seconds before a client that was refused or lost its link tries again."""
@@ -132,10 +132,13 @@ class Consumer(Client):
     After a reconnection it says which tags it acknowledged without hearing the answer, and which it still holds.
     """
 
-    def __init__(self, world: World, name: str, destination: Destination, *, durable: bool = False) -> None:
+    def __init__(
+        self, world: World, name: str, destination: Destination, *, durable: bool = False, least_priority: int = 0
+    ) -> None:
         super().__init__(world, name)
         self.destination = destination
         self.durable = durable
+        self.least_priority = least_priority
         self.generation = 1
         self.prefetch = self.chance.choice((1, 3, 10))
         self.held: dict[int, tuple[str, str]] = {}  # tag: value, and the link it came by
@@ -158,6 +161,7 @@ class Consumer(Client):
         assert self.link is not None
         for delivered in deliveries:
             value = body_of(bytes(delivered.frame))
+            assert decode_head(delivered.frame).priority >= self.least_priority, f"{value} is not selected"
             self.world.note(
                 self.name,
                 OK,
@@ -188,8 +192,9 @@ class Consumer(Client):
 
     async def _subscribe(self, link: Link) -> None:
         world = self.world
+        facts = {"place": self.place, "destination": str(self.destination), "least_priority": self.least_priority}
         if self.durable:
-            world.note(self.name, INVOKE, "subscribe", place=self.place, destination=str(self.destination))
+            world.note(self.name, INVOKE, "subscribe", **facts)
             if self.place not in world.subscriptions:
                 world.subscriptions.append(self.place)
         claimed = dict(self.held)
@@ -199,6 +204,7 @@ class Consumer(Client):
                 1,
                 self.destination,
                 durable=self.subscription,
+                selector=f"JMSPriority >= {self.least_priority}" if self.least_priority else "",
                 prefetch=self.prefetch,
                 settled=tuple(self.settling),
                 held=tuple(claimed),
@@ -206,7 +212,7 @@ class Consumer(Client):
         )
         assert isinstance(lost, list)
         if self.durable:
-            world.note(self.name, OK, "subscribe", place=self.place, destination=str(self.destination))
+            world.note(self.name, OK, "subscribe", **facts)
         self._acknowledged(link)
         for tag in lost:
             if self.held.get(tag) == claimed[tag]:
@@ -219,15 +225,7 @@ class Consumer(Client):
 
     async def _step(self, link: Link) -> None:
         """Work a little, then do something with what was received."""
-        while not self.held and not link.torn:
-            self.news.clear()
-            try:
-                await asyncio.wait_for(self.news.wait(), 0.3)
-            except TimeoutError:
-                break
-        if link.torn:
-            raise LostError
-        await asyncio.sleep(self.chance.choice((0.0, 0.001, 0.05)))
+        await self._work(link)
         act = 0.99 if self.world.healed else self.chance.random()
         if act < 0.03:
             await self._give_back(link)
@@ -239,6 +237,18 @@ class Consumer(Client):
             await self._unsubscribe(link)
         elif self.held:
             await self._acknowledge(link)
+
+    async def _work(self, link: Link) -> None:
+        """Wait for messages, not for ever, and work on them."""
+        while not self.held and not link.torn:
+            self.news.clear()
+            try:
+                await asyncio.wait_for(self.news.wait(), 0.3)
+            except TimeoutError:
+                break
+        if link.torn:
+            raise LostError
+        await asyncio.sleep(self.chance.choice((0.0, 0.001, 0.05)))
 
     async def _acknowledge(self, link: Link) -> None:
         count = self.chance.randint(1, len(self.held))
@@ -304,6 +314,92 @@ class Consumer(Client):
         raise LostError
 
 
+class Forwarder(Consumer):
+    """Takes from a queue and sends on, in transactions; what became of one is found out by committing it again."""
+
+    def __init__(self, world: World, name: str, source: Destination, targets: Sequence[Destination]) -> None:
+        super().__init__(world, name, source)
+        self.targets = targets
+        self.incarnation = self.number = 1
+        self.attempts = self.counter = 0
+        self.under_way: Commit | None = None
+        self.told: list[dict[str, str]] = []  # what belongs to the transaction under way
+
+    async def _step(self, link: Link) -> None:
+        if self.under_way is None:
+            await self._work(link)
+            if not self.held:
+                return
+            self._begin(link)
+        if not self.world.healed and self.chance.random() < 0.02:
+            self._die(link)
+        await self._commit(link)
+
+    def _note(self, kind: str, op: str, **facts: object) -> None:
+        attempt = f"{self.name}:{self.attempts}"
+        self.world.note(self.name, kind, op, transaction=attempt, **facts)
+
+    def _begin(self, link: Link) -> None:
+        chance = self.chance
+        self.attempts += 1
+        self._note(INVOKE, "commit")
+        self.told = [{"op": "commit"}]
+        tags = list(self.held)[: chance.randint(1, len(self.held))]
+        for tag in tags:
+            value, _ = self.held[tag]
+            self._note(INVOKE, "acknowledge", value=value, place=self.place)
+            self.told.append({"op": "acknowledge", "value": value, "place": self.place})
+        sends: list[tuple[Destination, list[bytes]]] = []
+        for target in chance.sample(list(self.targets), chance.randint(1, len(self.targets))):
+            frames: list[bytes] = []
+            for _ in range(chance.randint(1, 3)):
+                self.counter += 1
+                value = f"{self.producer}-{self.counter}"
+                self._note(INVOKE, "send", value=value, destination=str(target))
+                self.told.append({"op": "send", "value": value})
+                frames.append(frame_for(target, value))
+            sends.append((target, frames))
+        self.under_way = Commit(link.name, self.producer, self.number, sends, [(1, 0, tags)])
+
+    @property
+    def producer(self) -> str:
+        """The name of its transactions."""
+        return f"{self.name}.{self.incarnation}"
+
+    async def _commit(self, link: Link) -> None:
+        asked = self.under_way
+        assert asked is not None
+        ((_, _, tags),) = asked.acks
+        try:
+            await link.call(Commit(link.name, asked.transaction, asked.number, asked.sends, asked.acks))
+        except TransactionRolledBackError:
+            self._end(FAIL)
+            self.number += 1
+            left = [tag for tag in tags if self.held.pop(tag, None) is not None]
+            await link.call(Release(link.name, 1, left))
+        except StoreFullError:
+            # Nothing was done: other messages may have the same number next time.
+            self._end(FAIL)
+            await asyncio.sleep(PAUSE)
+        else:
+            self._end(OK)
+            self.number += 1
+            for tag in tags:
+                self.held.pop(tag, None)
+
+    def _end(self, outcome: str) -> None:
+        self.under_way = None
+        for event in self.told:
+            self._note(outcome, **event)
+
+    def _die(self, link: Link) -> None:
+        self._end(INFO)
+        self.incarnation += 1
+        self.number = 1
+        self.counter = 0
+        super()._die(link)
+
+
 class Listener(Consumer):
     """A subscriber that is not durable: each time it subscribes it begins anew."""
 
@@ -322,14 +418,20 @@ class Listener(Consumer):
 
 
 def usual_clients(world: World) -> Iterator[Coroutine[object, object, None]]:
-    """Producers for everything, workers on the queues, durable subscribers and listeners on the topics."""
-    plan = world.plan
-    everything = [*world.queues, *world.topics]
+    """Producers for everything, workers on the queues, subscribers on the topics, and those between them."""
+    plan, queues, topics = world.plan, world.queues, world.topics
     for number in range(plan.producers):
-        yield Producer(world, f"p{number}", everything).run()
+        yield Producer(world, f"p{number}", [*queues, *topics]).run()
     for number in range(plan.workers):
-        yield Consumer(world, f"w{number}", world.queues[number % plan.queues]).run()
-    for number in range(plan.subscribers if plan.topics else 0):
-        yield Consumer(world, f"s{number}", world.topics[number % plan.topics], durable=True).run()
-    for number in range(plan.listeners if plan.topics else 0):
-        yield Listener(world, f"l{number}", world.topics[number % plan.topics]).run()
+        yield Consumer(world, f"w{number}", queues[number % plan.queues]).run()
+    for number in range(plan.choosers):
+        yield Consumer(world, f"c{number}", queues[number % plan.queues], least_priority=5).run()
+    for number in range(plan.forwarders if plan.queues > 1 else 0):
+        yield Forwarder(world, f"f{number}", queues[0], [*queues[1:], *topics]).run()
+    if topics:
+        for number in range(plan.subscribers):
+            yield Consumer(world, f"s{number}", topics[number % plan.topics], durable=True).run()
+        for number in range(plan.choosers):
+            yield Consumer(world, f"d{number}", topics[number % plan.topics], durable=True, least_priority=5).run()
+        for number in range(plan.listeners):
+            yield Listener(world, f"l{number}", topics[number % plan.topics]).run()

@@ -3,11 +3,13 @@
 An operation is a pair of events of one process: `invoke`, then `ok` (it was done), `fail` (it was not done) or `info`
 (nobody knows).  Operations and the fields that say more about them:
 
-    send         value, destination, priority, persistent, delivery_time, expiration (all at invoke)
-    subscribe    place, destination: a durable subscription exists from `ok` on
+    send         value, destination, priority, persistent, delivery_time, expiration, transaction (all at invoke)
+    subscribe    place, destination, least_priority: a durable subscription exists from `ok` on; its selector takes
+                 what has this priority or a higher one
     unsubscribe  place: it exists no more from `invoke` on
     receive      value, place, consumer, count, and if known tag and released; only `ok`
-    acknowledge  value, place, consumer
+    acknowledge  value, place, consumer, transaction
+    commit       transaction: the sends and acknowledgements that name it are done, or not, together
     release      value, place, consumer: given back on purpose; only `info`
     fault        value says which: crash, torn, closed, full …; only `info`
     remains      value, place: what the server still has at the end; only `ok`
@@ -51,6 +53,8 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     persistent: bool = True
     delivery_time: int = 0
     expiration: int = 0
+    transaction: str = ""
+    least_priority: int = 0
 
     def __str__(self) -> str:
         shown = msgspec.to_builtins(self)

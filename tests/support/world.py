@@ -47,6 +47,10 @@ class Plan(msgspec.Struct, frozen=True):
     topics: int = 1
     subscribers: int = 2
     listeners: int = 1
+    forwarders: int = 1
+    """Clients that take from the first queue and send to the second one and the topics, in transactions."""
+    choosers: int = 1
+    """Workers, and subscribers, that take only messages of high priority."""
     crashes: int = 3
     tears: int = 6
     full_periods: int = 1
@@ -355,7 +359,9 @@ class World:
                 frames = self.store.frames(ids)
                 for entry in mailbox.entries():
                     frame = entry.frame or frames.get(entry.id)
-                    assert frame is not None, f"the frame of {entry} is nowhere"
+                    assert frame is not None or not self.plan.checks_inside, f"the frame of {entry} is nowhere"
+                    if frame is None:
+                        continue
                     self.note("world", OK, "remains", value=body_of(frame), place=name, tag=entry.id)
 
 
