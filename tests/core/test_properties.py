@@ -194,6 +194,7 @@ class BrokerMachine(RuleBasedStateMachine):
         data: st.DataObject | None,
         **more: object,
     ) -> None:
+        self.wait(0)  # what has expired is struck out; before that it may be claimed, and the model does not know
         tags = sorted(self.known.get(consumer, {}).get(mailbox, ()))
         settled = data.draw(st.lists(st.sampled_from(tags), unique=True)) if data and tags else []
         rest = [tag for tag in tags if tag not in settled]
