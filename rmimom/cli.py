@@ -35,8 +35,9 @@ def main() -> None:
 def demo(speed: float, as_json: bool) -> None:
     """Replay a week of earthquakes through a server that is killed half-way.
 
-    Starts a name server and a server, two workers that compete for strong earthquakes, and an archive with durable
-    subscriptions that is offline for half of the time.  Exit code 0 only if everything arrived, and nothing twice.
+    Starts a name server and a server; an archive with durable subscriptions that is offline for half of the time; a
+    desk that chooses strong earthquakes with a selector and passes them on in transactions; and two workers, whose
+    failures become dead letters that are sent back.  Exit code 0 only if everything arrived, and nothing twice.
 
     \b
     Examples:

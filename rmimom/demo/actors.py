@@ -1,4 +1,4 @@
-"""Those who receive, each in a process of its own that reports every message to the director.
+"""Those who receive and pass on, each in a process of its own that reports every message to the director.
 
 A report is a tuple: (actor, what, id of the earthquake).
 """
@@ -15,9 +15,14 @@ from typing import TypeAlias
 
 from rmimom.client.factory import ConnectionFactory
 from rmimom.client.mode import AcknowledgeMode
+from rmimom.demo.quakes import SELECTOR
+from rmimom.errors import TransactionRolledBackError
 from rmimom.message import Message
 
 Report: TypeAlias = tuple[str, str, str]
+STRONG_QUAKES = "strong-quakes"
+JOURNAL = "journal"
+"""Two queues; what the desk passes on goes to both."""
 WAIT = 0.2
 """Seconds between looks at whether the director wants an actor to end."""
 
@@ -63,18 +68,48 @@ def archive(name: str, end: Event, reports: ReportQueue[Report], nameserver: str
             pass
 
 
-def work(name: str, end: Event, reports: ReportQueue[Report], nameserver: str) -> None:
-    """Take strong earthquakes from the queue, one after the other, and acknowledge each when it is worked."""
+def pass_on(name: str, end: Event, reports: ReportQueue[Report], nameserver: str) -> None:
+    """Choose strong earthquakes with a selector; each becomes work and an entry in the journal, in one transaction."""
+    quiet()
+    with ConnectionFactory(nameserver).create_connection(client_id="desk") as connection:
+        session = connection.create_session(transacted=True)
+        everywhere = session.create_subscriber(session.topic("quakes.>"), durable="strong", selector=SELECTOR)
+        work_queue = session.create_sender(session.queue(STRONG_QUAKES))
+        journal = session.create_sender(session.queue(JOURNAL))
+        reports.put((name, "online", ""))
+        while not end.is_set():
+            message = everywhere.receive(timeout=WAIT)
+            if message is None:
+                continue
+            quake, tsunami = str(message.properties["id"]), message.properties["tsunami"]
+            work_queue.send(message.body, properties={"id": quake, "tsunami": tsunami}, priority=7)
+            journal.send(f"passed on {quake}", properties={"id": quake})
+            try:
+                session.commit()
+            except TransactionRolledBackError:
+                continue  # nothing was done; the report comes again
+            reports.put((name, "got", quake))
+
+
+def work(name: str, end: Event, reports: ReportQueue[Report], nameserver: str, repaired: bool) -> None:
+    """Take strong earthquakes from the queue, one after the other, and acknowledge each when it is worked.
+
+    Until it is `repaired` this program fails on those with a tsunami message.
+    """
     quiet()
     with ConnectionFactory(nameserver).create_connection() as connection:
         session = connection.create_session(AcknowledgeMode.CLIENT_ACKNOWLEDGE)
-        receiver = session.create_receiver(session.queue("strong-quakes"), prefetch=5)
+        receiver = session.create_receiver(session.queue(STRONG_QUAKES), prefetch=5)
         reports.put((name, "online", ""))
         while not end.is_set():
             message = receiver.receive(timeout=WAIT)
-            if message is not None:
-                reports.put((name, "got", str(message.properties["id"])))
-                message.acknowledge()
+            if message is None:
+                continue
+            if message.properties["tsunami"] and not repaired:
+                message.nack("no plan for a tsunami")
+                continue
+            reports.put((name, "got", str(message.properties["id"])))
+            message.acknowledge()
 
 
 def quiet() -> None:

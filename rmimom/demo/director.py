@@ -1,9 +1,11 @@
 """The demonstration from beginning to end.
 
-A week of reports is published: each to the topic of its network, strong ones also to a queue.  The archive has durable
-subscriptions and goes offline after a quarter of the stream; half-way the server is killed with SIGKILL and started
-again; after three quarters the archive comes back.  Two workers compete for the queue all the time.  At the end
-everything must be there, and nothing twice.
+A week of reports is published, each to the topic of its network.  The archive has durable subscriptions and goes
+offline after a quarter of the stream; half-way the server is killed with SIGKILL and started again; after three
+quarters the archive comes back.  A desk chooses the strong earthquakes with a selector and passes them on in
+transactions, each to a queue of work and to a journal.  Two workers compete for the work.  They fail on reports with a
+tsunami message, which become dead letters; when all is published they are replaced by repaired ones, and the dead
+letters are sent back.  At the end everything must be there, and nothing twice.
 """
 
 from __future__ import annotations
@@ -16,18 +18,21 @@ from collections.abc import Callable
 from multiprocessing.queues import Queue as ReportQueue
 from pathlib import Path
 
+from rmimom.admin.remote import Whereabouts, administration
 from rmimom.client.factory import ConnectionFactory
 from rmimom.client.session import Session
 from rmimom.demo import processes
-from rmimom.demo.actors import Actor, Report, archive, quiet, work
+from rmimom.demo.actors import JOURNAL, STRONG_QUAKES, Actor, Report, archive, pass_on, quiet, work
 from rmimom.demo.quakes import read_quakes
-from rmimom.demo.tally import Row, Tally
+from rmimom.demo.tally import Row, Tally, made_row
 from rmimom.errors import ConnectionFailedError
 
 ARCHIVE = "archive"
+DESK = "desk"
 WORKERS = ["worker A", "worker B"]
+DEAD_LETTERS = f"DLQ.{STRONG_QUAKES}"
 SETTLE_LIMIT = 60.0
-"""Seconds after the last publish within which everything must have arrived."""
+"""Seconds after the last publish, or the retry, within which everything must have arrived."""
 LINGER = 1.0
 """Seconds to wait for duplicates once everything has arrived."""
 
@@ -45,6 +50,8 @@ class Director:
         self._reports: ReportQueue[Report] = multiprocessing.get_context("spawn").Queue()
         self._online = threading.Semaphore(0)
         self._quakes = read_quakes()
+        self._strong = sum(quake.strong for quake, _ in self._quakes)
+        self._poisonous = sum(quake.poisonous for quake, _ in self._quakes)
         self.restart_seconds = 0.0
 
     @property
@@ -63,19 +70,20 @@ class Director:
                 self._step(f"name server at {nameserver}")
                 pid = processes.server_pid(server.start())
                 self._step(f"server started, process {pid}")
-                return self._play(server, nameserver)
+                return self._play(server, nameserver, Whereabouts(None, None, directory / "data", None))
             finally:
                 server.stop()
                 name_server.stop()
 
-    def _play(self, server: processes.Process, nameserver: str) -> list[Row]:
+    def _play(self, server: processes.Process, nameserver: str, where: Whereabouts) -> list[Row]:
         networks = sorted({quake.network for quake, _ in self._quakes})
         listener = threading.Thread(target=self._listen, daemon=True)
         listener.start()
         keeper = self._start_archive(nameserver, networks)
-        workers = [Actor(worker, work, self._reports, nameserver) for worker in WORKERS]
-        self._wait_online(1 + len(workers))
-        self._step("the archive and two workers are online")
+        desk = Actor(DESK, pass_on, self._reports, nameserver)
+        workers = self._start_workers(nameserver, repaired=False)
+        self._wait_online(2 + len(workers))
+        self._step("the archive, the desk and two workers are online")
         total = len(self._quakes)
         try:
             with ConnectionFactory(nameserver).create_connection() as connection:
@@ -83,7 +91,6 @@ class Director:
                 publishers = {
                     network: session.create_publisher(session.topic(f"quakes.{network}")) for network in networks
                 }
-                send = self._sender(session)
                 for number, (quake, line) in enumerate(self._quakes):
                     if number == total // 4:
                         keeper.end()
@@ -95,35 +102,51 @@ class Director:
                         self._step("the archive comes back")
                     self._pace(number)
                     began = time.perf_counter()
-                    publishers[quake.network].publish(
-                        line, properties={"id": quake.id, "type": quake.type, "magnitude": quake.magnitude}
-                    )
+                    publishers[quake.network].publish(line, properties=quake.properties)
                     self._tally.published += 1
-                    if quake.strong:
-                        send(line, quake.id)
                     self._tally.longest_pause = max(self._tally.longest_pause, time.perf_counter() - began)
                     self._watch("", self._tally)
-            self._step("everything is published; waiting for the last to arrive")
-            self._settle(total)
+                self._step("everything is published; waiting for the last to arrive")
+                self._settle(lambda: self._has_arrived(where))
+                self._step(f"{self._tally.dead} dead letters in {DEAD_LETTERS}: the workers fail on tsunamis")
+                for worker in workers:
+                    worker.end()
+                workers = self._start_workers(nameserver, repaired=True)
+                with administration(where) as admin:
+                    self._tally.sent_back = admin.retry(DEAD_LETTERS)
+                self._step("the workers are repaired and the dead letters sent back")
+                self._settle(lambda: self._tally.count(*WORKERS) >= self._strong)
+                time.sleep(LINGER)
+                self._read_journal(session)
         finally:
-            for actor in (keeper, *workers):
+            for actor in (keeper, desk, *workers):
                 actor.end()
             self._reports.put(("director", "end", ""))
             listener.join(10)
-        strong = sum(1 for quake, _ in self._quakes if quake.strong)
-        return self._tally.rows(total, strong, ARCHIVE, WORKERS)
+        return self._rows()
+
+    def _rows(self) -> list[Row]:
+        tally, total = self._tally, len(self._quakes)
+        return [
+            made_row("published to the topics of the networks", tally.published, total),
+            tally.row("archive (durable, offline for a while)", total, ARCHIVE),
+            tally.row("chosen by the selector and passed on", self._strong, DESK),
+            tally.row("in the journal, by the same transactions", self._strong, JOURNAL),
+            made_row("dead letters: the workers failed on them", tally.dead, self._poisonous),
+            made_row("sent back when they were repaired", tally.sent_back, self._poisonous),
+            tally.row(f"worked by {' and '.join(WORKERS)}", self._strong, *WORKERS),
+        ]
 
     def _start_archive(self, nameserver: str, networks: list[str]) -> Actor:
         return Actor(ARCHIVE, archive, self._reports, nameserver, networks)
 
-    def _sender(self, session: Session) -> Callable[[str, str], None]:
-        sender = session.create_sender(session.queue("strong-quakes"))
+    def _start_workers(self, nameserver: str, *, repaired: bool) -> list[Actor]:
+        return [Actor(worker, work, self._reports, nameserver, repaired) for worker in WORKERS]
 
-        def send(line: str, quake: str) -> None:
-            sender.send(line, properties={"id": quake}, priority=7)
-            self._tally.sent_to_workers += 1
-
-        return send
+    def _read_journal(self, session: Session) -> None:
+        with session.create_browser(session.queue(JOURNAL)) as entries:
+            for entry in entries:
+                self._tally.note(JOURNAL, str(entry.properties["id"]))
 
     def _kill_and_restart(self, server: processes.Process) -> None:
         self._step("SIGKILL to the server")
@@ -159,17 +182,20 @@ class Director:
             if not self._online.acquire(timeout=SETTLE_LIMIT):
                 raise ConnectionFailedError(f"an actor is not online after {SETTLE_LIMIT:g} s")
 
-    def _settle(self, total: int) -> None:
-        """Wait until everything arrived, and a little longer for what must not arrive."""
-        limit = time.monotonic() + SETTLE_LIMIT
+    def _has_arrived(self, where: Whereabouts) -> bool:
+        """Whether every report is where it can be before the workers are repaired."""
         tally = self._tally
-        while time.monotonic() < limit:
-            worked = sum(tally.count(worker) for worker in WORKERS)
-            if tally.count(ARCHIVE) >= total and worked >= tally.sent_to_workers:
-                break
-            time.sleep(0.05)
-            self._watch("", tally)
-        time.sleep(LINGER)
+        with administration(where) as admin:
+            tally.dead = len(admin.dead_letters(DEAD_LETTERS))
+        worked = tally.count(*WORKERS) + tally.dead
+        return tally.count(ARCHIVE) >= len(self._quakes) and tally.count(DESK) >= self._strong <= worked
+
+    def _settle(self, arrived: Callable[[], bool]) -> None:
+        """Wait until everything arrived, but not for ever: the closing table will say what is missing."""
+        limit = time.monotonic() + SETTLE_LIMIT
+        while time.monotonic() < limit and not arrived():
+            time.sleep(0.1)
+            self._watch("", self._tally)
 
     def _step(self, what: str) -> None:
         self._watch(what, self._tally)

@@ -7,7 +7,9 @@ from importlib.resources import files
 import msgspec
 
 STRONG = 4.5
-"""The magnitude from which a report is work for the workers."""
+"""The magnitude from which an earthquake is work for the workers."""
+SELECTOR = f"magnitude >= {STRONG} AND type = 'earthquake'"
+"""Chooses these on the server; `Quake.strong` is the same by hand, to count what must arrive."""
 
 
 class Quake(msgspec.Struct, frozen=True):
@@ -19,11 +21,22 @@ class Quake(msgspec.Struct, frozen=True):
     place: str
     type: str
     network: str
+    tsunami: int
+
+    @property
+    def properties(self) -> dict[str, str | float | bool | None]:
+        """What is sent with the report, for selectors and for those who receive it."""
+        return {"id": self.id, "type": self.type, "magnitude": self.magnitude, "tsunami": bool(self.tsunami)}
 
     @property
     def strong(self) -> bool:
         """Whether the report goes to the workers."""
-        return self.magnitude is not None and self.magnitude >= STRONG
+        return self.magnitude is not None and self.magnitude >= STRONG and self.type == "earthquake"
+
+    @property
+    def poisonous(self) -> bool:
+        """Whether the workers fail on it until they are repaired."""
+        return self.strong and bool(self.tsunami)
 
 
 def read_quakes() -> list[tuple[Quake, str]]:

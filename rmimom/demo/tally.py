@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 import msgspec
 
@@ -23,7 +24,8 @@ class Tally:
     def __init__(self) -> None:
         self._seen: dict[str, Counter[str]] = {}
         self.published = 0
-        self.sent_to_workers = 0
+        self.dead = 0
+        self.sent_back = 0
         self.longest_pause = 0.0
         """The longest that one publish took, in seconds."""
 
@@ -31,23 +33,22 @@ class Tally:
         """An actor got an earthquake."""
         self._seen.setdefault(actor, Counter())[quake] += 1
 
-    def count(self, actor: str) -> int:
-        """How many different earthquakes an actor got."""
-        return len(self._seen.get(actor, ()))
+    def count(self, *actors: str) -> int:
+        """How many different earthquakes these actors got between them."""
+        return len(self._together(actors))
 
-    def rows(self, total: int, strong: int, archive: str, workers: list[str]) -> list[Row]:
-        """The closing table: everything published, everything archived, every strong one worked once."""
-        worked: Counter[str] = Counter()
-        for worker in workers:
-            worked.update(self._seen.get(worker, Counter()))
-        archived = self._seen.get(archive, Counter())
-        return [
-            _row("published to the topics of the networks", self.published, total, 0),
-            _row("sent to the queue of strong quakes", self.sent_to_workers, strong, 0),
-            _row("archive (durable, offline for a while)", len(archived), total, archived.total() - len(archived)),
-            _row(f"worked by {' and '.join(workers)}", len(worked), strong, worked.total() - len(worked)),
-        ]
+    def row(self, name: str, expected: int, *actors: str) -> Row:
+        """A line of the closing table about what these actors got between them."""
+        seen = self._together(actors)
+        return made_row(name, len(seen), expected, seen.total() - len(seen))
+
+    def _together(self, actors: Iterable[str]) -> Counter[str]:
+        together: Counter[str] = Counter()
+        for actor in actors:
+            together += self._seen.get(actor, Counter())
+        return together
 
 
-def _row(name: str, seen: int, expected: int, duplicates: int) -> Row:
+def made_row(name: str, seen: int, expected: int, duplicates: int = 0) -> Row:
+    """A line of the closing table."""
     return Row(name, seen, expected, duplicates, ok=seen == expected and not duplicates)

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from rmimom.demo.director import ARCHIVE, WORKERS
+from rmimom.demo.director import ARCHIVE, DESK, WORKERS
 from rmimom.demo.tally import Row, Tally
 
 REFRESH = 10
@@ -62,6 +62,7 @@ class View:
         for name, seen, expected in (
             ("published", tally.published, self._total),
             (ARCHIVE, tally.count(ARCHIVE), self._total),
+            (DESK, tally.count(DESK), self._strong),
             *((worker, tally.count(worker), self._strong) for worker in WORKERS),
         ):
             width = 40 * seen // expected if expected else 0
