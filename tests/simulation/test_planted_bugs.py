@@ -22,7 +22,8 @@ from rmimom.engine import Engine
 from rmimom.errors import TransactionRolledBackError
 from rmimom.records import Batch, MessagesDropped, MessagesRemoved
 from rmimom.snapshot import Position
-from rmimom.store.memory import MemorySnapshot, MemoryStore
+from rmimom.store.image import Image, ImageSnapshot
+from rmimom.store.memory import MemoryStore
 
 SEEDS = 60
 """How many seeds a bug may hide from its checker."""
@@ -69,12 +70,9 @@ def answers_before_the_commit(patch: pytest.MonkeyPatch) -> None:
 @bug("total queue", MANY_CRASHES)
 def crash_loses_the_last_batch(patch: pytest.MonkeyPatch) -> None:
     """A store that says it is safe without an fsync."""
-    fields = ("_messages", "_frames", "_producers", "_delivered_up_to", "_destinations", "_subscriptions")
 
     def append(old: Any, store: MemoryStore, batch: Batch) -> None:
-        kept: dict[str, Any] = {name: dict(getattr(store, name)) for name in fields}
-        kept["_deliveries"] = {mailbox: dict(waiting) for mailbox, waiting in store._deliveries.items()}
-        kept["_bytes"] = store._bytes
+        kept = {"_image": Image.of(store.load()), "_frames": dict(store._frames), "_bytes": store._bytes}
         old(store, batch)
         store.before = kept  # type: ignore[attr-defined]
 
@@ -89,16 +87,16 @@ def crash_loses_the_last_batch(patch: pytest.MonkeyPatch) -> None:
 
 @bug("duplicates", MANY_CRASHES)
 def restart_forgets_the_producers(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(MemorySnapshot, "producers", lambda snapshot: iter(()))
+    patch.setattr(ImageSnapshot, "producers", lambda snapshot: iter(()))
 
 
 @bug("acknowledged", MANY_CRASHES)
 def acknowledgements_are_not_stored(patch: pytest.MonkeyPatch) -> None:
-    def apply(old: Any, store: MemoryStore, record: object) -> None:
+    def apply(old: Any, image: Image, record: object) -> None:
         if not isinstance(record, MessagesRemoved | MessagesDropped):
-            old(store, record)
+            old(image, record)
 
-    wrap(patch, MemoryStore, "_apply", apply)
+    wrap(patch, Image, "_apply", apply)
 
 
 @bug("acknowledged", LINKS)
@@ -240,10 +238,10 @@ def rolled_back_transaction_sends_all_the_same(patch: pytest.MonkeyPatch) -> Non
 
 @bug("conservation", MANY_CRASHES)
 def store_loses_a_message_now_and_then(patch: pytest.MonkeyPatch) -> None:
-    def deliveries(old: Any, snapshot: MemorySnapshot) -> Any:
+    def deliveries(old: Any, snapshot: ImageSnapshot) -> Any:
         return (row for row in old(snapshot) if row.message % 10)
 
-    wrap(patch, MemorySnapshot, "deliveries", deliveries)
+    wrap(patch, ImageSnapshot, "deliveries", deliveries)
 
 
 @pytest.mark.parametrize(("checker", "plan", "plant"), BUGS, ids=[plant.__name__ for _, _, plant in BUGS])

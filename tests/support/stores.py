@@ -5,13 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from rmimom.records import Batch, MessagesStored
+from rmimom.snapshot import Snapshot
 from rmimom.store.base import Store
 from rmimom.store.memory import MemoryStore
 
 
 def contents(store: Store) -> dict[str, Any]:
     """Everything that `load` tells."""
-    snapshot = store.load()
+    return contents_of(store.load())
+
+
+def contents_of(snapshot: Snapshot) -> dict[str, Any]:
+    """Everything that a snapshot tells."""
     return {
         "position": snapshot.position,
         "destinations": list(snapshot.destinations()),

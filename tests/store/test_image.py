@@ -1,0 +1,40 @@
+"""An image that was made of a store at any moment tells, batch after batch, what the store would tell."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+from support.batches import Script, make_frame, queue, stored
+from support.stores import contents, contents_of
+
+from rmimom.frame import NON_PERSISTENT
+from rmimom.records import Batch
+from rmimom.store.image import Image
+from rmimom.store.sqlite import SqliteStore
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_image_follows_the_store(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    script = Script(chance.randrange)
+    store = SqliteStore(tmp_path)
+    store.open()
+    for _ in range(chance.randrange(60)):
+        store.append(script.batch())
+    image = Image.of(store.load())
+    for _ in range(60):
+        batch = script.batch()
+        store.append(batch)
+        image.apply(batch)
+        assert contents_of(image.snapshot()) == contents(store)
+    store.close()
+
+
+def test_spilled_messages_can_be_dropped_and_are_named() -> None:
+    image = Image()
+    image.apply(Batch(1, 1, 20, [queue(1), stored(1, [1], {10: make_frame(mode=NON_PERSISTENT), 11: make_frame()})]))
+    assert image.drop_spilled() == [10]
+    assert [row.message for row in image.snapshot().deliveries()] == [11]
+    assert image.drop_spilled() == []
