@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # for type checkers and editors; at run time __getattr__ below does it
     from rmimom.client.browser import QueueBrowser
-    from rmimom.client.connection import Connection, ConnectionEvent
+    from rmimom.client.connection import Connection
     from rmimom.client.consumer import (
         Consumer,
         MessageObserver,
         Receiver,
         Subscriber,
     )
+    from rmimom.client.event import ConnectionEvent
     from rmimom.client.factory import ConnectionFactory
     from rmimom.client.manager import ClientConnectionManager
     from rmimom.client.mode import AcknowledgeMode
@@ -103,8 +104,9 @@ __all__ = [
 
 _HOMES = {
     "rmimom.client.browser": ("QueueBrowser",),
-    "rmimom.client.connection": ("Connection", "ConnectionEvent"),
+    "rmimom.client.connection": ("Connection",),
     "rmimom.client.consumer": ("Consumer", "MessageObserver", "Receiver", "Subscriber"),
+    "rmimom.client.event": ("ConnectionEvent",),
     "rmimom.client.factory": ("ConnectionFactory",),
     "rmimom.client.manager": ("ClientConnectionManager",),
     "rmimom.client.mode": ("AcknowledgeMode",),

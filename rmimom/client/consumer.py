@@ -113,7 +113,7 @@ class Consumer:
         with self._lock:
             self._listeners[id(observer)] = (observer, call)
             self._update()
-        self._session._listen()
+        self._session._thread.start()
 
     def detach(self, observer: MessageObserver | Listener) -> None:
         """Tell `observer` no more; harmless if it was not attached.  Without observers messages wait for `receive`."""
@@ -132,7 +132,8 @@ class Consumer:
             self._closed = True
             self._update()
             self._session._arrived.notify_all()
-        if not self._session._keep_closed(self):
+        work = self._session._work
+        if work is None or not work.keep_closed(self):
             self._session._forget_consumer(self)
             self._connection._close_consumer(self)
 

@@ -7,23 +7,22 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from rmimom.client.browser import QueueBrowser
-from rmimom.client.consumer import Consumer, Listener, Receiver, Subscriber
-from rmimom.client.inbox import Intake
+from rmimom.client.consumer import Consumer, Receiver, Subscriber
 from rmimom.client.mode import AcknowledgeMode
 from rmimom.client.outbox import Ticket
 from rmimom.client.producer import Producer, Publisher, Sender
+from rmimom.client.session_thread import SessionThread
 from rmimom.client.transaction import Transaction
+from rmimom.client.unit_of_work import UnitOfWork
 from rmimom.destination import Destination, Queue, Topic, check_source
 from rmimom.errors import (
     IllegalStateError,
     InvalidDestinationError,
     JMSError,
-    TransactionRolledBackError,
 )
-from rmimom.frame import AckBatch
 from rmimom.message import Message, milliseconds
 
 if TYPE_CHECKING:
@@ -34,10 +33,6 @@ log = logging.getLogger("rmimom.client")
 _P = TypeVar("_P", bound=Producer)
 _C = TypeVar("_C", bound=Consumer)
 _D = TypeVar("_D", bound=Destination)
-
-LISTENER_PAUSE: Final = 0.05
-"""Seconds before an observer that failed on a message gets it again; doubled for each attempt after that."""
-LONGEST_LISTENER_PAUSE: Final = 5.0
 
 
 class Session:
@@ -54,15 +49,13 @@ class Session:
         self._connection = connection
         self.mode = mode
         self._automatic = mode in {AcknowledgeMode.AUTO_ACKNOWLEDGE, AcknowledgeMode.DUPS_OK_ACKNOWLEDGE}
-        self._lock = connection._inbox_lock
-        self._arrived = threading.Condition(self._lock)
-        self._transaction = Transaction(connection._exchange) if self.transacted else None
+        self._lock: threading.Lock = connection._inbox_lock
+        self._arrived: threading.Condition = threading.Condition(self._lock)
+        self._work: UnitOfWork | None = UnitOfWork(self) if self.transacted else None
+        self._transaction: Transaction | None = None if self._work is None else self._work.transaction
         self._consumers: list[Consumer] = []
-        self._lingering: list[Consumer] = []  # closed, but what they received belongs to the transaction
-        self._under_way: list[tuple[Intake, list[int]]] = []  # messages that the last commit acknowledged
         self._producers: list[Producer] = []
-        self._thread: threading.Thread | None = None
-        self._in_listener = False
+        self._thread: SessionThread = SessionThread(self)
         self._closed = False
 
     # Destinations.
@@ -176,31 +169,7 @@ class Session:
         ConnectionFailedError the outcome is unknown; a further `commit` finds it out, and does not commit twice.
         Raises IllegalStateError in a session that is not transacted.
         """
-        transaction = self._check_transacted("commit")
-        exchange = self._connection._exchange
-        request = transaction.request
-        if request is None:
-            with self._lock:
-                told = [(intake.number, intake.to_commit()) for intake in self._received()]
-                # What acknowledges nothing at the server is done with as well: see Intake.adopt.
-                self._under_way = [(intake, list(intake.working)) for intake in self._received()]
-            acks = [AckBatch(number, 0, tags) for number, tags in told if tags]
-            request = transaction.begin(acks, self._connection._welcome.max_message_size)
-        committed = transaction.receipt
-        if request.sends or request.acks:
-            refusal = exchange.commit(request, lambda: committed.settle(None))
-            if isinstance(refusal, TransactionRolledBackError):
-                self._roll_back(transaction, refusal)
-                raise refusal
-            if refusal is not None:
-                transaction.refused()
-                raise refusal
-        with self._lock:
-            for intake, tags in self._under_way:
-                intake.committed(tags)
-        transaction.end()
-        exchange.settle(committed, None)
-        self._end_lingering()
+        self._check_transacted("commit").commit()
 
     def rollback(self) -> None:
         """Destroy what was sent and deliver again what was received since the last commit or rollback (§6.2.7).
@@ -208,69 +177,16 @@ class Session:
         What was received comes in the old order, flagged as redelivered.  As for `recover`, the redelivery policy of
         the destination counts it as a failure.  Raises IllegalStateError in a session that is not transacted.
         """
-        transaction = self._check_transacted("rollback")
-        if transaction.request is not None:
-            self._give_back_under_way()
-        with self._lock:
-            received = [one for one in (*self._consumers, *self._lingering) if one._intake.error is None]
-            failed = [(one, list(one._intake.working), one not in self._lingering) for one in received]
-        for consumer, tags, keep in failed:
-            if tags:
-                self._fail(consumer, tags, "rolled back by the session", keep=keep)
-        self._roll_back(transaction, _rolled_back())
+        self._check_transacted("rollback").rollback()
 
-    def _check_transacted(self, what: str) -> Transaction:
+    def _check_transacted(self, what: str) -> UnitOfWork:
         self._check_open()
-        if self._transaction is None:
+        if self._work is None:
             raise IllegalStateError(
                 f"{what} needs a transacted session, but this one is {self.mode.name}; "
                 "create one with connection.create_session(transacted=True) (§10.3)"
             )
-        return self._transaction
-
-    def _received(self) -> list[Intake]:
-        """What the consumers of the transaction hold; the lock is held."""
-        return [consumer._intake for consumer in self._consumers + self._lingering]
-
-    def _roll_back(self, transaction: Transaction, error: JMSError) -> None:
-        with self._lock:
-            for consumer in self._consumers:
-                intake = consumer._intake
-                if intake.error is None:
-                    intake.recover()
-                else:
-                    # The server closed this consumer: what it had is with others.
-                    intake.hand_back(list(intake.working))
-            self._arrived.notify_all()
-        self._connection._exchange.settle(transaction.end(), error)
-        self._end_lingering()
-
-    def _give_back_under_way(self) -> None:
-        """The server shall say what becomes of messages whose commit has an unknown outcome: it knows it."""
-        with self._lock:
-            back = [(intake.number, intake.hand_back(tags)) for intake, tags in self._under_way]
-        for number, tags in back:
-            if tags:
-                try:
-                    self._connection._exchange.call("release", number, tags)
-                except JMSError as error:
-                    # Lost meanwhile: the server gets to hear that we do not hold them when we come back.
-                    log.info("giving back messages of a commit with an unknown outcome: %s", error)
-
-    def _keep_closed(self, consumer: Consumer) -> bool:
-        """Whether a closed consumer stays open at the server, because a transaction has messages of it (§8.8)."""
-        with self._lock:
-            if self._transaction is None or self._closed or not consumer._intake.working:
-                return False
-            self._consumers.remove(consumer)
-            self._lingering.append(consumer)
-            return True
-
-    def _end_lingering(self) -> None:
-        with self._lock:
-            ended, self._lingering = self._lingering, []
-        for consumer in ended:
-            self._connection._close_consumer(consumer)
+        return self._work
 
     def recover(self) -> None:
         """Deliver everything that is not acknowledged once more, in order, flagged as redelivered (§6.2.10).
@@ -309,16 +225,13 @@ class Session:
                 return
             self._closed = True
             self._arrived.notify_all()
-            thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
-            thread.join()
+        self._thread.join()
         for producer in list(self._producers):
             producer.close()
         for consumer in list(self._consumers):
             consumer.close()
-        self._end_lingering()
-        if self._transaction is not None and self._transaction.request is None:
-            self._connection._exchange.settle(self._transaction.end(), _rolled_back())
+        if self._work is not None:
+            self._work.close()
         self._connection._forget_session(self)
 
     def __enter__(self) -> Session:
@@ -398,88 +311,6 @@ class Session:
         if dead:
             options["dead"] = True
         consumer._failed([message._tag], reason, options=options)
-
-    # Observers.
-
-    def _listen(self) -> None:
-        """Start the session's thread if it is not running."""
-        with self._lock:
-            self._arrived.notify_all()
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="rmimom-session", daemon=True)
-                self._thread.start()
-
-    def _run(self) -> None:
-        while True:
-            with self._lock:
-                found = self._next_for_listeners()
-                while found is None and not self._closed:
-                    self._arrived.wait()
-                    found = self._next_for_listeners()
-                if found is None:
-                    return
-                self._in_listener = True
-            consumer, message, listeners = found
-            try:
-                pause = self._tell(consumer, message, listeners)
-            finally:
-                with self._lock:
-                    self._in_listener = False
-                    self._arrived.notify_all()
-            if pause:
-                with self._lock:
-                    self._arrived.wait_for(lambda: self._closed, pause)
-
-    def _next_for_listeners(self) -> tuple[Consumer, Message, list[Listener]] | None:
-        """The next message for a consumer with observers; consumers take turns.  The lock is held."""
-        if self._closed or not self._connection._running:
-            return None
-        for index, consumer in enumerate(self._consumers):
-            if consumer._listeners:
-                message = consumer._intake.take()
-                if message is not None:
-                    self._consumers.append(self._consumers.pop(index))
-                    return consumer, message, [listener for _, listener in consumer._listeners.values()]
-        return None
-
-    def _tell(self, consumer: Consumer, message: Message, listeners: list[Listener]) -> float:
-        """Give a message to observers and acknowledge it; returns the seconds to pause, after an error."""
-        tag = message._tag
-        intake = consumer._intake
-        try:
-            for listener in listeners:
-                listener(message)
-        except Exception as error:
-            log.exception("an observer of %s failed with message %s", consumer.destination, message.message_id)
-            if not self._automatic:
-                return 0.0
-            with self._lock:
-                pause = min(LISTENER_PAUSE * 2.0 ** min(message.delivery_count - 1, 30), LONGEST_LISTENER_PAUSE)
-                mine = tag in intake.working
-            if mine:
-                self._fail(consumer, [tag], f"{type(error).__name__}: {error}")
-                with self._lock:
-                    again = any(waiting._tag == tag for waiting in intake.waiting)
-                return pause if again else 0.0
-            return 0.0
-        if self._automatic:
-            with self._lock:
-                intake.acknowledge(tag)
-                pending = len(intake.acks.pending)
-            if self.mode is AcknowledgeMode.AUTO_ACKNOWLEDGE:
-                self._connection._exchange.acknowledged(pending)
-        return 0.0
-
-    def _wait_for_listener(self) -> None:
-        """Return when no observer is running; at once in the session's own thread."""
-        if self._thread is threading.current_thread():
-            return
-        with self._lock:
-            self._arrived.wait_for(lambda: not self._in_listener)
-
-
-def _rolled_back() -> JMSError:
-    return TransactionRolledBackError("the session was rolled back or closed before it committed; nothing was sent")
 
 
 def _wanted(destination: object, kind: type[_D], check: Callable[[Destination], object] = Destination.checked) -> _D:

@@ -9,8 +9,9 @@ import pytest
 from support.fake_server import FakeServer
 from support.waiting import wait_until
 
-from rmimom.client import connection as connection_module
-from rmimom.client.connection import Connection, ConnectionEvent
+from rmimom.client import delivery as delivery_module
+from rmimom.client.connection import Connection
+from rmimom.client.event import ConnectionEvent
 from rmimom.client.factory import ConnectionFactory
 from rmimom.errors import (
     ConfigurationError,
@@ -60,7 +61,7 @@ def test_auto_falls_back_to_pull_when_there_is_no_port(
     def no_port(*_: object) -> None:
         raise OSError("too many open files")
 
-    monkeypatch.setattr(connection_module, "CallbackServer", no_port)
+    monkeypatch.setattr(delivery_module, "CallbackServer", no_port)
     with factory.create_connection() as connection:
         session = connection.create_session()
         session.create_receiver(session.queue("q"))

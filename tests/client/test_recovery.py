@@ -234,13 +234,13 @@ def test_a_consumer_closed_while_it_is_opened_again_stays_closed(scene: Scene, m
     connection = scene.connect()
     session = connection.create_session()
     closed, there = session.create_receiver(Q), session.create_receiver(Queue("r"))
-    resubscribe = connection._resubscribe
+    resubscribe = connection._keeper._resubscribe
 
     def close_then(channel: Any, consumer: Any, *, give_up: bool) -> None:
         resubscribe(channel, consumer, give_up=give_up)
         closed.close()
 
-    monkeypatch.setattr(connection, "_resubscribe", close_then)
+    monkeypatch.setattr(connection._keeper, "_resubscribe", close_then)
     scene.server.cut()
     session.create_sender(Queue("r")).send("x")
     assert there.receive(10) is not None
@@ -291,7 +291,7 @@ def test_closing_while_the_server_is_away(scene: Scene, monkeypatch: pytest.Monk
     sender = session.create_sender(Q)
     scene.stop()
     receipt = sender.send_async("x")
-    wait_until(lambda: connection._lost is not None)
+    wait_until(lambda: connection._keeper.lost is not None)
     with pytest.raises(ConnectionFailedError, match="outcome is unknown"):
         connection.close()
     assert isinstance(receipt.exception(), IllegalStateError)
@@ -303,7 +303,7 @@ def test_closing_waits_for_a_server_that_comes_back(scene: Scene) -> None:
     sender = connection.create_session().create_sender(Q)
     scene.stop()
     receipt = sender.send_async("x")
-    wait_until(lambda: connection._lost is not None)
+    wait_until(lambda: connection._keeper.lost is not None)
     timer = threading.Timer(0.1, scene.start)
     timer.start()
     connection.close()
@@ -319,14 +319,14 @@ def test_a_batch_of_the_server_before_is_not_taken(scene: Scene, delivery: str) 
     connection = scene.connect(delivery=delivery)
     session = connection.create_session()
     receiver = session.create_receiver(Q)
-    life = connection._life
+    life = connection._delivery.life
     events = events_of(connection)
     scene.server.cut()
     session.create_sender(Q).send("x")
     wait_until(lambda: "restored" in events)
     late = encode(DeliveryBatch(1000, [], []))
     with pytest.raises(ConnectionFailedError, match="given up"):
-        connection._accept(life, memoryview(late))
+        connection._delivery.accept(life, memoryview(late))
     message = receiver.receive(10)
     assert message is not None
     assert message.body == "x"
@@ -347,8 +347,8 @@ def test_the_server_closes_the_callback_connection(scene: Scene) -> None:
     """The client notices at once, not at the next heartbeat."""
     connection = scene.connect(delivery="callback")
     connection.create_session().create_receiver(Q)
-    assert connection._callback is not None
-    for conn in list(connection._callback._daemon._connections):
+    assert connection._delivery._callback is not None
+    for conn in list(connection._delivery._callback._daemon._connections):
         hang_up(conn)
     wait_until(lambda: scene.server.calls["ping"] >= 1)
 

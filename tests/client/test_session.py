@@ -10,7 +10,7 @@ import pytest
 from support.fake_server import FakeServer
 from support.waiting import wait_until
 
-from rmimom.client import session as session_module
+from rmimom.client import session_thread
 from rmimom.client.connection import Connection
 from rmimom.client.factory import ConnectionFactory
 from rmimom.client.mode import (
@@ -169,7 +169,7 @@ def test_an_observer_that_fails_gets_the_message_again(
     connection: Connection, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """§8.7: in AUTO_ACKNOWLEDGE a failing listener gets the message again at once, flagged, a few times."""
-    monkeypatch.setattr(session_module, "LISTENER_PAUSE", 0.001)
+    monkeypatch.setattr(session_thread, "LISTENER_PAUSE", 0.001)
     seen: list[tuple[object, bool, int]] = []
 
     def observer(message: Message) -> None:
@@ -189,7 +189,7 @@ def test_a_message_that_no_observer_bears_becomes_a_dead_letter(
     connection: Connection, server: FakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """§8.7, A20: each failure is told to the server, which counts them; then the next message follows."""
-    monkeypatch.setattr(session_module, "LISTENER_PAUSE", 0.0)
+    monkeypatch.setattr(session_thread, "LISTENER_PAUSE", 0.0)
     logging.getLogger("rmimom.client").setLevel(logging.CRITICAL)
     server.broker.maximum = 3
     tries: list[tuple[object, int]] = []
@@ -311,8 +311,8 @@ def test_recover_works_without_the_server_too(connection: Connection, server: Fa
 def test_what_went_back_and_came_again_is_not_tried_without_a_pause(
     connection: Connection, server: FakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session_module, "LONGEST_LISTENER_PAUSE", 3600.0)
-    monkeypatch.setattr(session_module, "LISTENER_PAUSE", 3600.0)
+    monkeypatch.setattr(session_thread, "LONGEST_LISTENER_PAUSE", 3600.0)
+    monkeypatch.setattr(session_thread, "LISTENER_PAUSE", 3600.0)
     logging.getLogger("rmimom.client").setLevel(logging.CRITICAL)
     tries: list[int] = []
 
