@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from rmimom.destination import Destination
+from rmimom.destination import Destination, Temporary
 
 
 class Connect(msgspec.Struct, frozen=True, gc=False):
@@ -43,6 +43,27 @@ class DeleteDestination(msgspec.Struct, frozen=True, gc=False):
 
     connection: str
     destination: Destination
+
+
+class CreateTemporary(msgspec.Struct, frozen=True, gc=False):
+    """Make a temporary queue or topic of the connection (§6.2.2), under a name that nobody guesses.
+
+    Every connection may send to it, only this one may consume from it.  It is gone with the connection, with
+    `DeleteTemporary` or with the server, and never on disk.  Harmless if the connection has it; refused if another has.
+    """
+
+    connection: str
+    destination: Temporary
+
+
+class DeleteTemporary(msgspec.Struct, frozen=True, gc=False):
+    """Delete a temporary destination of the connection with what waits there; refused while it has a consumer.
+
+    Harmless if it is gone.
+    """
+
+    connection: str
+    destination: Temporary
 
 
 class Purge(msgspec.Struct, frozen=True, gc=False):
@@ -217,6 +238,8 @@ Command: TypeAlias = (
     | Disconnect
     | CreateDestination
     | DeleteDestination
+    | CreateTemporary
+    | DeleteTemporary
     | Purge
     | Send
     | Subscribe

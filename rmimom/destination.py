@@ -2,16 +2,19 @@
 
 A destination here is a name and nothing more; it may be kept, compared, hashed and sent.  Its text form is
 `queue://name` or `topic://name`.  In the name server it is `rmimom.queue.<name>` or `rmimom.topic.<name>`.
+
+Temporary ones are called `temp-queue://name` and `temp-topic://name`; they stand in no name server.
 """
 
 from __future__ import annotations
 
 import re
-from typing import ClassVar
+from collections.abc import Callable
+from typing import ClassVar, TypeAlias
 
 import msgspec
 
-from rmimom.errors import InvalidDestinationError
+from rmimom.errors import IllegalStateError, InvalidDestinationError
 
 MAX_NAME_LENGTH = 255
 # Free for people's habits (dots, slashes, colons, any alphabet), closed for what other rules use: white space and
@@ -60,7 +63,60 @@ class Topic(Destination, frozen=True, gc=False):
     kind: ClassVar[str] = "topic"
 
 
-KINDS: dict[str, type[Destination]] = {"queue": Queue, "topic": Topic}
+class TemporaryQueue(Queue, frozen=True, gc=True, dict=True):
+    """A queue of one connection, for as long as that lasts (§6.2.2); made by `Session.create_temporary_queue`.
+
+    Every connection may send to it, so it is what `reply_to` names; only its own connection may consume from it.
+    """
+
+    kind: ClassVar[str] = "temp-queue"
+
+    def delete(self) -> None:
+        """Delete it with what waits there; twice is harmless.
+
+        Raises IllegalStateError while it has a consumer, or if another connection made it.
+        """
+        _delete(self)
+
+
+class TemporaryTopic(Topic, frozen=True, gc=True, dict=True):
+    """A topic of one connection, for as long as that lasts (§6.2.2); made by `Session.create_temporary_topic`.
+
+    Every connection may send to it; only its own connection may subscribe to it.
+    """
+
+    kind: ClassVar[str] = "temp-topic"
+
+    def delete(self) -> None:
+        """Delete it with what waits there; twice is harmless.
+
+        Raises IllegalStateError while it has a subscriber, or if another connection made it.
+        """
+        _delete(self)
+
+
+Temporary: TypeAlias = TemporaryQueue | TemporaryTopic
+TEMPORARY = (TemporaryQueue, TemporaryTopic)
+_DELETER = "deleter"
+
+
+def belonging(made: Temporary, deleter: Callable[[Temporary], None]) -> None:
+    """Say who deletes it when asked.  That is no part of the name, so it is equal to what a peer received as one."""
+    made.__dict__[_DELETER] = deleter
+
+
+def _delete(made: Temporary) -> None:
+    deleter: Callable[[Temporary], None] | None = made.__dict__.get(_DELETER)
+    if deleter is None:
+        raise IllegalStateError(
+            f"{made} was made by another connection, which alone can delete it (§6.2.2)", destination=str(made)
+        )
+    deleter(made)
+
+
+KINDS: dict[str, type[Destination]] = {
+    one.kind: one for one in (Queue, Topic, TemporaryQueue, TemporaryTopic)
+}
 
 
 def check_name(name: str, kind: str) -> None:
@@ -87,7 +143,7 @@ def check_name(name: str, kind: str) -> None:
 
 def is_pattern(destination: Destination) -> bool:
     """Whether the name has wildcards, so that it means topics: all that match, now and later."""
-    return isinstance(destination, Topic) and ("*" in destination.name or ">" in destination.name)
+    return type(destination) is Topic and ("*" in destination.name or ">" in destination.name)
 
 
 def check_source(destination: Destination) -> None:

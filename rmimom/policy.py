@@ -14,7 +14,7 @@ from zlib import crc32
 
 import msgspec
 
-from rmimom.destination import MAX_NAME_LENGTH, SYSTEM_PREFIX, Destination, check_name
+from rmimom.destination import MAX_NAME_LENGTH, SYSTEM_PREFIX, TEMPORARY, Destination, check_name
 from rmimom.errors import ConfigurationError, JMSError
 
 UNLIMITED: Final = -1
@@ -85,6 +85,8 @@ class RedeliveryPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _queue_for(pattern: str, destination: Destination) -> str:
+    if isinstance(destination, TEMPORARY):
+        return ""  # nothing of a temporary destination outlives its connection
     # A name may be so long that nothing fits before it; then two long names may share a queue.
     # What a subscription to a pattern of topics failed on has the pattern in it, without the wildcards.
     name = destination.name.replace("*", "+").replace(">", "++")

@@ -7,8 +7,9 @@ from rmimom.core.consuming import close_opened, delete_place
 from rmimom.core.limits import check_text
 from rmimom.core.place import QueuePlace
 from rmimom.core.state import BARE, SERVER, Client, State
+from rmimom.core.temporary import delete_all
 from rmimom.core.turn import Turn
-from rmimom.destination import SYSTEM_PREFIX
+from rmimom.destination import SYSTEM_PREFIX, TEMPORARY, Destination
 from rmimom.effects import DestinationRemoved
 from rmimom.errors import IllegalStateError, InvalidClientIDError, InvalidDestinationError, JMSSecurityError
 from rmimom.records import DestinationDeleted, ProducersForgotten, UserPut, UserRemoved
@@ -37,6 +38,7 @@ def disconnect(state: State, command: Disconnect, turn: Turn) -> None:
     client = state.clients.pop(command.connection, None)
     if client is not None:
         close_opened(state, client.consumers.values(), turn)
+        delete_all(state, client, turn)
         forgotten = state.producers.forget(sorted(client.producers)) if command.orderly else []
         if forgotten:
             turn.records.append(ProducersForgotten(forgotten))
@@ -45,6 +47,7 @@ def disconnect(state: State, command: Disconnect, turn: Turn) -> None:
 def create_destination(state: State, command: CreateDestination, turn: Turn) -> bool:
     """Make a destination; False if it was there."""
     state.client(command.connection)
+    _refuse_temporary(command.destination)
     if command.destination in state.places:
         return False
     state.create(command.destination, command.connection, turn)
@@ -55,6 +58,7 @@ def delete_destination(state: State, command: DeleteDestination, turn: Turn) -> 
     """Delete a destination that nobody consumes from."""
     state.client(command.connection)
     destination = command.destination
+    _refuse_temporary(destination)
     place = state.find(destination)
     if destination.name.startswith(SYSTEM_PREFIX) and command.connection != SERVER:
         raise InvalidDestinationError(f"{destination} belongs to the server", destination=str(destination))
@@ -65,6 +69,14 @@ def delete_destination(state: State, command: DeleteDestination, turn: Turn) -> 
     delete_place(state, place, turn)
     turn.records.append(DestinationDeleted(place.id))
     turn.effects.append(DestinationRemoved(destination))
+
+
+def _refuse_temporary(destination: Destination) -> None:
+    if isinstance(destination, TEMPORARY):
+        raise InvalidDestinationError(
+            f"{destination} is temporary: the connection that has it makes and deletes it (§6.2.2)",
+            destination=str(destination),
+        )
 
 
 def purge(state: State, command: Purge, turn: Turn) -> int:

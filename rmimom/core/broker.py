@@ -18,8 +18,10 @@ from rmimom.commands import (
     Commit,
     Connect,
     CreateDestination,
+    CreateTemporary,
     DeleteDestination,
     DeleteSubscription,
+    DeleteTemporary,
     Disconnect,
     Examined,
     Purge,
@@ -31,7 +33,7 @@ from rmimom.commands import (
     Subscribe,
     Tick,
 )
-from rmimom.core import administering, browsing, burying, committing, consuming, sending
+from rmimom.core import administering, browsing, burying, committing, consuming, sending, temporary
 from rmimom.core.burying import DeadLetter
 from rmimom.core.recovery import recover
 from rmimom.core.state import Rules, State
@@ -120,6 +122,8 @@ _CHAPTERS: dict[type[Any], Callable[[State, Any, Turn], object]] = {
     Disconnect: administering.disconnect,
     CreateDestination: administering.create_destination,
     DeleteDestination: administering.delete_destination,
+    CreateTemporary: temporary.create,
+    DeleteTemporary: temporary.delete,
     Purge: administering.purge,
     PutUser: administering.put_user,
     RemoveUser: administering.remove_user,

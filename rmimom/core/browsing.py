@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from msgspec import Raw
 
 from rmimom.commands import Browse
+from rmimom.core.consuming import check_owner
 from rmimom.core.mailbox import HIGHEST_PRIORITY
 from rmimom.core.place import QueuePlace
 from rmimom.core.state import State
 from rmimom.core.turn import Turn
-from rmimom.destination import Queue
+from rmimom.destination import Queue, TemporaryQueue
 from rmimom.effects import NOT_LOADED, Page
 from rmimom.errors import InvalidDestinationError, MessageFormatError
 from rmimom.frame import Delivered
@@ -36,10 +37,13 @@ def browse(state: State, command: Browse, turn: Turn) -> Page:
         raise MessageFormatError(f"a page has 0 to {MOST} messages, not {command.limit}")
     if command.after is not None and not 0 <= command.after[0] <= HIGHEST_PRIORITY:
         raise MessageFormatError(f"a place in a queue begins with a priority from 0 to 9, not {command.after[0]}")
-    place = state.places.get(command.queue) if state.rules.auto_create else state.find(command.queue)
+    may_be_made = state.rules.auto_create and not isinstance(command.queue, TemporaryQueue)
+    place = state.places.get(command.queue) if may_be_made else state.find(command.queue)
     if place is None:
         return Page([], None)
     assert isinstance(place, QueuePlace)
+    if place.owner:
+        check_owner(place, command.connection)
     messages: list[Delivered] = []
     after = command.after
     size = 0

@@ -38,6 +38,8 @@ def subscribe(state: State, command: Subscribe, turn: Turn) -> list[int]:
         check_source(command.destination)
     else:
         place = state.find_or_create(command.destination, command.connection, turn)
+        if place.owner:
+            check_owner(place, command.connection, durable=command.durable)
     subscription: Subscription | None = None
     mailbox: Mailbox
     if isinstance(place, QueuePlace):
@@ -57,6 +59,22 @@ def subscribe(state: State, command: Subscribe, turn: Turn) -> list[int]:
     consumer = Consumer(command.connection, command.consumer, command.prefetch, command.prefetch_bytes, selector)
     client.consumers[command.consumer] = OpenConsumer(consumer, mailbox, place, subscription)
     return mailbox.open(consumer, command.settled, command.held, turn)
+
+
+def check_owner(place: Place, connection: str, *, durable: str = "") -> None:
+    """Raise InvalidDestinationError unless a consumer of this connection may have a temporary destination (§6.2.2)."""
+    if place.owner != connection:
+        raise InvalidDestinationError(
+            f"{place.destination} belongs to another connection: any connection may send to it, only that one may "
+            "consume from it (§6.2.2)",
+            destination=str(place.destination),
+        )
+    if durable:
+        raise InvalidDestinationError(
+            f"{place.destination} is temporary, so no subscription to it can be durable: {durable!r}",
+            destination=str(place.destination),
+            subscription=durable,
+        )
 
 
 def _check_names(command: Subscribe) -> None:

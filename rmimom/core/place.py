@@ -13,13 +13,14 @@ from rmimom.selector import Selector
 class QueuePlace:
     """A queue: one mailbox that all its consumers share (§4.1.2)."""
 
-    __slots__ = ("created", "destination", "id", "mailbox")
+    __slots__ = ("created", "destination", "id", "mailbox", "owner")
 
     def __init__(self, place_id: int, destination: Queue, created: int, mailbox: Mailbox) -> None:
         self.id = place_id
         self.destination: Destination = destination
         self.created = created
         self.mailbox = mailbox
+        self.owner = ""  # the connection whose temporary queue it is
 
     @property
     def has_consumers(self) -> bool:
@@ -50,6 +51,7 @@ class TopicPlace:
         "expired",
         "id",
         "moved",
+        "owner",
         "patterns",
         "subscriptions",
     )
@@ -58,6 +60,7 @@ class TopicPlace:
         self.id = place_id
         self.destination: Destination = destination
         self.created = created
+        self.owner = ""  # the connection whose temporary topic it is
         self.enqueued = 0
         self.dequeued = 0  # by subscriptions that are gone
         self.expired = 0

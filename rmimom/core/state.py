@@ -12,7 +12,7 @@ from rmimom.core.producers import Producers
 from rmimom.core.residence import DEFAULT_RESIDENT_BYTES, Residence
 from rmimom.core.subscription import Subscription
 from rmimom.core.turn import Turn
-from rmimom.destination import SYSTEM_PREFIX, Destination, Queue, Topic
+from rmimom.destination import SYSTEM_PREFIX, TEMPORARY, Destination, Queue, Temporary, Topic
 from rmimom.effects import DestinationAdded
 from rmimom.errors import IllegalStateError, InvalidDestinationError
 from rmimom.policy import Policies
@@ -51,9 +51,12 @@ class OpenConsumer(msgspec.Struct):
 
 
 class Client:
-    """A connected client: who it is, its consumers by number, and the names under which it numbers what it sends."""
+    """A connected client: who it is, and what is its own.
 
-    __slots__ = ("client_id", "connection", "consumers", "producers", "user")
+    That is its consumers by number, its temporary destinations, and the names under which it numbers what it sends.
+    """
+
+    __slots__ = ("client_id", "connection", "consumers", "producers", "temporaries", "user")
 
     def __init__(self, connection: str, user: str, client_id: str) -> None:
         self.connection = connection
@@ -61,6 +64,7 @@ class Client:
         self.client_id = client_id
         self.consumers: dict[int, OpenConsumer] = {}
         self.producers: set[str] = set()
+        self.temporaries: dict[Temporary, Place] = {}
 
     @property
     def owner(self) -> str:
@@ -109,7 +113,8 @@ class State:
         """Make a destination known."""
         place: Place
         if isinstance(destination, Queue):
-            place = QueuePlace(place_id, destination, created, self.mailbox(place_id, destination, durable=True))
+            durable = not isinstance(destination, TEMPORARY)
+            place = QueuePlace(place_id, destination, created, self.mailbox(place_id, destination, durable=durable))
         else:
             assert isinstance(destination, Topic)
             place = TopicPlace(place_id, destination, created)
@@ -144,6 +149,8 @@ class State:
 
     def create(self, destination: Destination, connection: str, turn: Turn) -> Place:
         """Create a destination that does not exist; raises InvalidDestinationError if its name is not allowed."""
+        if isinstance(destination, TEMPORARY):
+            self.find(destination)
         destination.checked()
         if destination.name.startswith(SYSTEM_PREFIX) and connection != SERVER:
             raise InvalidDestinationError(
@@ -159,6 +166,11 @@ class State:
     def find(self, destination: Destination) -> Place:
         """The place of a destination; InvalidDestinationError if it does not exist."""
         place = self.places.get(destination)
+        if place is None and isinstance(destination, TEMPORARY):
+            raise InvalidDestinationError(
+                f"{destination} is gone: it was deleted, or the connection that made it ended (§6.2.2)",
+                destination=str(destination),
+            )
         if place is None:
             raise InvalidDestinationError(
                 f"there is no {destination.kind} named {destination.name!r}; "

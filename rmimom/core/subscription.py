@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rmimom.core.mailbox import Mailbox
-from rmimom.destination import Destination, compile_pattern
+from rmimom.destination import TEMPORARY, Destination, compile_pattern
 from rmimom.selector import Selector
 
 
@@ -68,8 +68,10 @@ class Subscription:
         return self.mailbox.durable
 
     def matches(self, topic: Destination) -> bool:
-        """Whether the topic's name matches the pattern."""
-        return self._expression is not None and self._expression.fullmatch(topic.name) is not None
+        """Whether the topic's name matches the pattern; that of a temporary topic matches none."""
+        if self._expression is None or isinstance(topic, TEMPORARY):
+            return False
+        return self._expression.fullmatch(topic.name) is not None
 
     @property
     def active(self) -> bool:

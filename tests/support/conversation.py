@@ -14,6 +14,7 @@ answered.  Lines that begin with # are remarks.  Commands:
     create c1 queue://orders                    delete c1 queue://orders
     purge c1 queue://orders                     restart
     browse c1 queue://orders [limit=2] [after=PRIORITY,ID] [selector=TEXT]
+    temporary c1 temp-queue://t                 delete-temporary c1 temp-queue://t
     show
 
 Answers: `ok` or `refused`; then the records, one a line; then what is told, one a line.  `1 "a" x2 > 1` is the message
@@ -35,8 +36,10 @@ from rmimom.commands import (
     Command,
     Connect,
     CreateDestination,
+    CreateTemporary,
     DeleteDestination,
     DeleteSubscription,
+    DeleteTemporary,
     Disconnect,
     Purge,
     Release,
@@ -46,7 +49,7 @@ from rmimom.commands import (
     Tick,
 )
 from rmimom.core.state import Rules
-from rmimom.destination import KINDS, Destination
+from rmimom.destination import KINDS, TEMPORARY, Destination, Temporary
 from rmimom.effects import Deliver, DestinationAdded, DestinationRemoved, Effect, Examine, Outcome, Page, Refused
 from rmimom.records import (
     CallbackChanged,
@@ -99,6 +102,13 @@ class Words:
         """The second word, with any name: whether it is allowed is for the broker to say."""
         kind, _, name = self.plain[1].partition("://")
         return KINDS[kind](name)
+
+    @property
+    def temporary(self) -> Temporary:
+        """The second word, a temporary destination."""
+        found = self.destination
+        assert isinstance(found, TEMPORARY)
+        return found
 
 
 class Conversation:
@@ -255,6 +265,8 @@ _COMMANDS: dict[str, Callable[[Words, int], Command]] = {
     "retry": _retry,
     "create": lambda words, now: CreateDestination(words.plain[0], words.destination),
     "delete": lambda words, now: DeleteDestination(words.plain[0], words.destination),
+    "temporary": lambda words, now: CreateTemporary(words.plain[0], words.temporary),
+    "delete-temporary": lambda words, now: DeleteTemporary(words.plain[0], words.temporary),
     "purge": lambda words, now: Purge(words.plain[0], words.destination),
 }
 

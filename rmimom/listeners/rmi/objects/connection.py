@@ -14,18 +14,27 @@ from rmimom.commands import (
     Command,
     Commit,
     CreateDestination,
+    CreateTemporary,
     DeleteDestination,
     DeleteSubscription,
+    DeleteTemporary,
     Disconnect,
     Release,
     Send,
     Subscribe,
 )
 from rmimom.core.browsing import complete
-from rmimom.destination import Destination, parse_destination, parse_source
+from rmimom.destination import TEMPORARY, Destination, Temporary, parse_destination, parse_source
 from rmimom.effects import Page
 from rmimom.engine import Engine
-from rmimom.errors import ConnectionFailedError, IllegalStateError, JMSError, MessageFormatError, StoreError
+from rmimom.errors import (
+    ConnectionFailedError,
+    IllegalStateError,
+    InvalidDestinationError,
+    JMSError,
+    MessageFormatError,
+    StoreError,
+)
 from rmimom.frame import ANNOTATION, BrowsedPage, Request, Response, decode_commit, decode_request, encode
 from rmimom.listeners.rmi.call import Call, current_call
 from rmimom.listeners.rmi.caller import CallbackPeer, RemoteCallError
@@ -202,6 +211,18 @@ class ConnectionObject:
         return self._engine.submit(DeleteDestination(self._connection, self._destination(destination)))
 
     @expose
+    def create_temporary(self, destination: str) -> asyncio.Future[object]:
+        """Make a temporary queue or topic of this connection; harmless if it has it."""
+        self._enter()
+        return self._engine.submit(CreateTemporary(self._connection, _temporary(destination)))
+
+    @expose
+    def delete_temporary(self, destination: str) -> asyncio.Future[object]:
+        """Delete a temporary queue or topic of this connection that has no consumers; harmless if it is gone."""
+        self._enter()
+        return self._engine.submit(DeleteTemporary(self._connection, _temporary(destination)))
+
+    @expose
     def fetch(self, wait: float, after: int) -> asyncio.Future[None] | None:
         """Pull delivery: answered with the next batch after number `after`, or with none after `wait` seconds."""
         call = self._enter()
@@ -370,6 +391,15 @@ def _text(value: object) -> str:
     if not isinstance(value, str):
         raise MessageFormatError(f"a destination is text such as queue://name, not {type(value).__name__}")
     return value
+
+
+def _temporary(text: object) -> Temporary:
+    found = parse_destination(_text(text))
+    if not isinstance(found, TEMPORARY):
+        raise InvalidDestinationError(
+            f"{found} is not temporary; write temp-queue://NAME or temp-topic://NAME", destination=str(found)
+        )
+    return found
 
 
 _RELEASE_OPTIONS: Mapping[str, type] = {"delay": int, "maximum": int, "dead": bool, "reason": str, "keep": bool}
