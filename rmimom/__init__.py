@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # for type checkers and editors; at run time __getattr__ belo
     from rmimom.client.producer import Producer, Publisher, Sender
     from rmimom.client.receipt import Receipt
     from rmimom.client.session import Session
-    from rmimom.destination import Destination, Queue, Topic
+    from rmimom.destination import Destination, Queue, TemporaryQueue, TemporaryTopic, Topic
     from rmimom.errors import (
         ConfigurationError,
         ConnectionFailedError,
@@ -97,6 +97,8 @@ __all__ = [
     "StoreInUseError",
     "StoreVersionError",
     "Subscriber",
+    "TemporaryQueue",
+    "TemporaryTopic",
     "Topic",
     "TransactionInProgressError",
     "TransactionRolledBackError",
@@ -113,7 +115,7 @@ _HOMES = {
     "rmimom.client.producer": ("Producer", "Publisher", "Sender"),
     "rmimom.client.receipt": ("Receipt",),
     "rmimom.client.session": ("Session",),
-    "rmimom.destination": ("Destination", "Queue", "Topic"),
+    "rmimom.destination": ("Destination", "Queue", "TemporaryQueue", "TemporaryTopic", "Topic"),
     "rmimom.errors": (
         "ConfigurationError",
         "ConnectionFailedError",

@@ -114,9 +114,7 @@ def _delete(made: Temporary) -> None:
     deleter(made)
 
 
-KINDS: dict[str, type[Destination]] = {
-    one.kind: one for one in (Queue, Topic, TemporaryQueue, TemporaryTopic)
-}
+KINDS: dict[str, type[Destination]] = {one.kind: one for one in (Queue, Topic, TemporaryQueue, TemporaryTopic)}
 
 
 def check_name(name: str, kind: str) -> None:

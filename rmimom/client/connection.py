@@ -23,6 +23,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
+from Pyro5 import core
+
 from rmimom.client.delivery import Delivery
 from rmimom.client.event import ConnectionEvent
 from rmimom.client.exchange import Exchange
@@ -30,6 +32,7 @@ from rmimom.client.keeper import Keeper
 from rmimom.client.manager import ClientConnectionManager, Welcome
 from rmimom.client.mode import AUTO_ACKNOWLEDGE, SESSION_TRANSACTED, AcknowledgeMode
 from rmimom.client.session import Session
+from rmimom.client.temporary import Temporaries
 from rmimom.client.transport import Channel
 from rmimom.errors import ConnectionFailedError, IllegalStateError, JMSError
 
@@ -71,6 +74,7 @@ class Connection:
         self._keeper = Keeper(self, reconnect_timeout)
         self._delivery = Delivery(self, delivery, self._keeper.suspect)
         self._inbox = self._delivery.inbox
+        self._temporaries = Temporaries(self._exchange)
         self._inbox_lock = threading.Lock()
         self._consumers: dict[int, Consumer] = {}
         self._consumer_numbers = itertools.count(1)
@@ -202,18 +206,12 @@ class Connection:
         def opened() -> None:
             consumer._opened = True
 
-        deadline = time.monotonic() + self._exchange.patience
+        def subscribe() -> None:
+            self._delivery.start()
+            self._exchange.call("subscribe", number, str(consumer.destination), consumer._options, then=opened)
+
         try:
-            while True:
-                channel = self._exchange.channel
-                try:
-                    self._delivery.start()
-                    self._exchange.call("subscribe", number, str(consumer.destination), consumer._options, then=opened)
-                    return
-                except ConnectionFailedError:
-                    if channel is not None and self._exchange.channel is channel:
-                        raise  # not because the server was lost
-                    self._exchange.wait_for_server(deadline - time.monotonic())
+            self._exchange.until_answered(subscribe)
         except BaseException:
             self._withdraw(number)
             self._forget_acks(number)
@@ -271,6 +269,9 @@ class Connection:
     def _greet(self) -> Channel:
         """Create a connection at the server and open the way to it."""
         options = {"client_id": self._client_id} if self._client_id else {}
+        if self._welcome.connection:
+            # Should the server not have noticed yet that we are gone from there, what is ours must be free.
+            options["replaces"] = core.URI(self._welcome.connection).object
         before = time.time_ns()
         welcome = self._manager.create_connection(self._user, self._password, options)
         after = time.time_ns()
@@ -294,6 +295,7 @@ class Connection:
         channel = self._exchange.disconnect(
             IllegalStateError("the connection is closed; create another one from the factory", connection="closed")
         )
+        self._temporaries.forget()
         self._delivery.stop()
         if channel is not None:
             channel.close()

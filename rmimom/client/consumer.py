@@ -12,7 +12,7 @@ from rmimom.client.exchange import ACKS_TOGETHER
 from rmimom.client.inbox import Intake
 from rmimom.client.mode import AcknowledgeMode
 from rmimom.client.outbox import again
-from rmimom.destination import Destination
+from rmimom.destination import TEMPORARY, Destination
 from rmimom.errors import ConnectionFailedError, IllegalStateError, JMSError
 from rmimom.message import Message
 
@@ -201,7 +201,7 @@ class Consumer:
     @property
     def _ends_with_connection(self) -> bool:
         """Whether what it was delivered from is gone when the connection to the server is."""
-        return False
+        return isinstance(self.destination, TEMPORARY)
 
     def _check_open(self) -> None:
         if self._closed:
@@ -231,4 +231,4 @@ class Subscriber(Consumer):
 
     @property
     def _ends_with_connection(self) -> bool:
-        return not self.durable and not self._options.get("shared")
+        return super()._ends_with_connection or not (self.durable or self._options.get("shared"))

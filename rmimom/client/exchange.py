@@ -21,7 +21,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from rmimom.client.outbox import CHUNK_MESSAGES, Outbox, Ticket, again
 from rmimom.client.receipt import Receipt, late
@@ -30,6 +30,8 @@ from rmimom.errors import ConnectionFailedError, JMSError, StoreError, from_dict
 from rmimom.frame import CommitRequest, Response, decode_response
 
 log = logging.getLogger("rmimom.client")
+
+_T = TypeVar("_T")
 
 LINGER: Final = 0.005
 """Seconds that the keeper leaves an answer for the application's threads to take, see the top."""
@@ -132,6 +134,21 @@ class Exchange:
             raise
         finally:
             self._leave()
+
+    def until_answered(self, work: Callable[[], _T]) -> _T:
+        """Do what does no harm twice: if the server is lost meanwhile, again after it was found.
+
+        Raises what `work` raises, and ConnectionFailedError if no server is found in time.
+        """
+        deadline = time.monotonic() + self.patience
+        while True:
+            channel = self.channel
+            try:
+                return work()
+            except ConnectionFailedError:
+                if channel is not None and self.channel is channel:
+                    raise  # not because the server was lost
+                self.wait_for_server(deadline - time.monotonic())
 
     def commit(self, request: CommitRequest, then: Callable[[], None]) -> JMSError | None:
         """Have a transaction committed; None when all of it is on disk, or the server's refusal.

@@ -1,8 +1,9 @@
 """The keeper of a connection: the thread that sends what nobody waits for, pings, and finds the server again.
 
 When the server is lost, the keeper asks the manager for a new connection and makes it what the old one was, in this
-order: consumers, each saying what it acknowledged and what it still holds; unconfirmed sends, under their old numbers;
-then delivery.  So nothing is delivered that was acknowledged before, and nothing is sent twice.
+order: temporary destinations; consumers, each saying what it acknowledged and what it still holds; unconfirmed sends,
+under their old numbers; then delivery.  So nothing is delivered that was acknowledged before, and nothing is sent
+twice.
 """
 
 from __future__ import annotations
@@ -117,6 +118,7 @@ class Keeper:
         delivery.pause()
         channel = self._connection._greet()
         try:
+            self._connection._temporaries.restore(channel)
             with self._connection._inbox_lock:
                 delivery.restart()
                 consumers = [consumer for consumer in self._connection._consumers.values() if consumer._opened]

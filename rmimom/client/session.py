@@ -17,7 +17,7 @@ from rmimom.client.producer import Producer, Publisher, Sender
 from rmimom.client.session_thread import SessionThread
 from rmimom.client.transaction import Transaction
 from rmimom.client.unit_of_work import UnitOfWork
-from rmimom.destination import Destination, Queue, Topic, check_source
+from rmimom.destination import Destination, Queue, TemporaryQueue, TemporaryTopic, Topic, check_source
 from rmimom.errors import (
     IllegalStateError,
     InvalidDestinationError,
@@ -75,6 +75,22 @@ class Session:
         topic = Topic(name)
         check_source(topic)
         return topic
+
+    def create_temporary_queue(self) -> TemporaryQueue:
+        """A new queue for as long as the connection lasts: all may send to it, only this connection consumes (§6.2.2).
+
+        What waits there is gone when the connection to the server is lost; the queue itself is made again.
+        """
+        self._check_open()
+        return self._connection._temporaries.create(TemporaryQueue)
+
+    def create_temporary_topic(self) -> TemporaryTopic:
+        """A new topic for as long as the connection lasts: all may send to it, only this connection subscribes.
+
+        See §6.2.2.  It is made again when the connection to the server is lost and found.
+        """
+        self._check_open()
+        return self._connection._temporaries.create(TemporaryTopic)
 
     # Producers.
 

@@ -11,7 +11,6 @@ from rmimom.commands import CreateTemporary, DeleteTemporary
 from rmimom.core.consuming import delete_place
 from rmimom.core.state import BARE, SERVER, Client, State
 from rmimom.core.turn import Turn
-from rmimom.destination import TEMPORARY
 from rmimom.errors import IllegalStateError, InvalidDestinationError, ResourceAllocationError
 
 MOST = 10_000
@@ -22,10 +21,8 @@ def create(state: State, command: CreateTemporary, turn: Turn) -> None:
     """Make a temporary destination of a connection."""
     client = state.client(command.connection)
     destination = command.destination
-    if not isinstance(destination, TEMPORARY) or command.connection in {SERVER, BARE}:
-        raise InvalidDestinationError(
-            f"{destination} cannot be made a temporary destination of this connection", destination=str(destination)
-        )
+    if command.connection in {SERVER, BARE}:
+        raise IllegalStateError("the server's own connections never end, so nothing of theirs is temporary")
     place = state.places.get(destination)
     if place is not None:
         if place.owner != command.connection:

@@ -90,7 +90,7 @@ class FakeBroker:
                 continue
             assert decode_head(frame).destination == destination
             self.stored.append(frame)
-            boxes = [destination] if destination.startswith("queue://") else sorted(self.topics[destination])
+            boxes = [destination] if "queue://" in destination else sorted(self.topics[destination])
             tag = next(self.tags)
             for box in boxes:
                 self.boxes[box].append(Entry(tag, frame))
@@ -156,6 +156,7 @@ class FakeConnection:
         self.sequence = 0
         self.last: DeliveryBatch | None = None
         self.closed = False
+        self.temporaries: set[str] = set()
         self.sockets: set[Any] = set()
         self.unnoticed = False  # does not end with its last TCP connection
 
@@ -214,6 +215,8 @@ class FakeConnection:
             broker = self.broker
             if destination in broker.refuse:
                 raise broker.refuse[destination]
+            if destination.startswith("temp-") and destination not in self.temporaries:
+                raise InvalidDestinationError(f"{destination} is gone")
             box = destination
             if destination.startswith("topic://"):
                 box = f"{destination}?{self.owner}/{options.get('durable') or secrets.token_hex(4)}"
@@ -283,6 +286,18 @@ class FakeConnection:
             raise InvalidDestinationError(f"no durable subscription named {name!r}")
 
     @expose
+    def create_temporary(self, destination: str) -> None:
+        self._enter("create_temporary")
+        self.temporaries.add(destination)
+        self.server.fail_if_planned("create_temporary", self)
+
+    @expose
+    def delete_temporary(self, destination: str) -> None:
+        self._enter("delete_temporary")
+        self.temporaries.discard(destination)
+        self.server.fail_if_planned("delete_temporary", self)
+
+    @expose
     def deliver_to(self, uri: str) -> bool:
         self._enter("deliver_to")
         if self.server.no_callbacks:
@@ -345,6 +360,7 @@ class FakeFactory:
         if password != self.server.passwords.get(user, password):
             raise JMSSecurityError(f"user {user!r} is unknown, or the password is wrong")
         client_id = (options or {}).get("client_id", "")
+        self.server.replaced.append((options or {}).get("replaces", ""))
         if client_id and any(found.client_id == client_id for found in self.server.connections):
             raise InvalidClientIDError(f"the client id {client_id!r} is in use")
         connection = FakeConnection(self.server, client_id, client_id or user)
@@ -376,6 +392,7 @@ class FakeServer:
         self.connections: list[FakeConnection] = []
         self.calls: dict[str, int] = defaultdict(int)
         self.exchanges: list[Any] = []
+        self.replaced: list[str] = []
         self.resumed: list[tuple[set[int], list[int]]] = []
         self.passwords: dict[str, str] = {}
         self.no_callbacks = False

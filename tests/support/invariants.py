@@ -87,9 +87,7 @@ def check_store(broker: Broker, store: MemoryStore) -> None:
     state = broker.state
     snapshot = store.load()
     assert {made.id: (made.kind, made.name) for made in snapshot.destinations()} == {
-        place.id: (place.destination.kind, place.destination.name)
-        for place in state.places.values()
-        if not place.owner
+        place.id: (place.destination.kind, place.destination.name) for place in state.places.values() if not place.owner
     }
     assert {
         (made.id, made.destination, made.client_id, made.name, made.no_local, made.callback, made.shared, made.pattern)
