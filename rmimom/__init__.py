@@ -18,8 +18,10 @@ if TYPE_CHECKING:  # for type checkers and editors; at run time __getattr__ belo
         Receiver,
         Subscriber,
     )
+    from rmimom.client.context import Context
+    from rmimom.client.context_producer import ContextProducer
     from rmimom.client.event import ConnectionEvent
-    from rmimom.client.factory import ConnectionFactory
+    from rmimom.client.factory import ConnectionFactory, connect
     from rmimom.client.manager import ClientConnectionManager
     from rmimom.client.mode import AcknowledgeMode
     from rmimom.client.producer import Producer, Publisher, Sender
@@ -65,6 +67,8 @@ __all__ = [
     "ConnectionFactory",
     "ConnectionFailedError",
     "Consumer",
+    "Context",
+    "ContextProducer",
     "Destination",
     "Float",
     "IllegalStateError",
@@ -102,14 +106,17 @@ __all__ = [
     "Topic",
     "TransactionInProgressError",
     "TransactionRolledBackError",
+    "connect",
 ]
 
 _HOMES = {
     "rmimom.client.browser": ("QueueBrowser",),
     "rmimom.client.connection": ("Connection",),
     "rmimom.client.consumer": ("Consumer", "MessageObserver", "Receiver", "Subscriber"),
+    "rmimom.client.context": ("Context",),
+    "rmimom.client.context_producer": ("ContextProducer",),
     "rmimom.client.event": ("ConnectionEvent",),
-    "rmimom.client.factory": ("ConnectionFactory",),
+    "rmimom.client.factory": ("ConnectionFactory", "connect"),
     "rmimom.client.manager": ("ClientConnectionManager",),
     "rmimom.client.mode": ("AcknowledgeMode",),
     "rmimom.client.producer": ("Producer", "Publisher", "Sender"),

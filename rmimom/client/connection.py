@@ -21,16 +21,17 @@ import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from Pyro5 import core
 
+from rmimom.client.context import Context
 from rmimom.client.delivery import Delivery
 from rmimom.client.event import ConnectionEvent
 from rmimom.client.exchange import Exchange
 from rmimom.client.keeper import Keeper
 from rmimom.client.manager import ClientConnectionManager, Welcome
-from rmimom.client.mode import AUTO_ACKNOWLEDGE, SESSION_TRANSACTED, AcknowledgeMode
+from rmimom.client.mode import AUTO_ACKNOWLEDGE, AcknowledgeMode, mode_of
 from rmimom.client.session import Session
 from rmimom.client.temporary import Temporaries
 from rmimom.client.transport import Channel
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from rmimom.client.consumer import Consumer
 
 log = logging.getLogger("rmimom.client")
+
+_S = TypeVar("_S", bound=Session)
 
 CLOSE_TIMEOUT: Final = 10.0
 """Seconds that `close` waits for what is not confirmed yet."""
@@ -111,10 +114,14 @@ class Connection:
         `transacted=True` is the mode SESSION_TRANSACTED, whatever else `mode` says (§6.2.7).
         """
         self._check_open()
-        session = Session(self, SESSION_TRANSACTED if transacted else AcknowledgeMode(mode))
-        with self._inbox_lock:
-            self._sessions.append(session)
-        return session
+        return self._add_session(Session(self, mode_of(mode, transacted=transacted)))
+
+    def create_context(self, mode: AcknowledgeMode = AUTO_ACKNOWLEDGE, *, transacted: bool = False) -> Context:
+        """A context with a session of its own on this connection, for one thread (§2.8).
+
+        The connection stays open when the context is closed: it is whose who made it.
+        """
+        return Context(self, mode, transacted=transacted)
 
     def start(self) -> None:
         """Begin, or go on, to deliver messages (§6.1.4).  Twice is harmless."""
@@ -191,6 +198,11 @@ class Connection:
             raise IllegalStateError(
                 "the connection is closed; create another one from the factory", connection="closed"
             )
+
+    def _add_session(self, session: _S) -> _S:
+        with self._inbox_lock:
+            self._sessions.append(session)
+        return session
 
     def _next_consumer(self) -> int:
         return next(self._consumer_numbers)

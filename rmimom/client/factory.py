@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import Final
+from typing import Final, Unpack
 
 from rmimom.client.connection import Connection
+from rmimom.client.context import Context
 from rmimom.client.manager import ClientConnectionManager, delays
+from rmimom.client.mode import AUTO_ACKNOWLEDGE, AcknowledgeMode, mode_of
+from rmimom.client.options import ConnectionOptions
 from rmimom.destination import FACTORY_NAME
 from rmimom.errors import ConfigurationError, ConnectionFailedError
 
@@ -93,5 +96,35 @@ class ConnectionFactory:
             connection.start()
         return connection
 
+    def create_context(
+        self,
+        user: str | None = None,
+        password: str | None = None,
+        mode: AcknowledgeMode = AUTO_ACKNOWLEDGE,
+        *,
+        transacted: bool = False,
+        **options: Unpack[ConnectionOptions],
+    ) -> Context:
+        """Connect and make a context, whose connection is closed with its last context (§2.8).
+
+        The options and the errors are those of `create_connection`.  Nothing is delivered before there is a consumer.
+        """
+        mode = mode_of(mode, transacted=transacted)
+        return Context(self.create_connection(user, password, start=False, **options), mode, family=[])
+
     def __repr__(self) -> str:
         return f"<ConnectionFactory {self._where}>"
+
+
+def connect(
+    user: str | None = None,
+    password: str | None = None,
+    mode: AcknowledgeMode = AUTO_ACKNOWLEDGE,
+    *,
+    nameserver: str | None = None,
+    uri: str | None = None,
+    transacted: bool = False,
+    **options: Unpack[ConnectionOptions],
+) -> Context:
+    """Connect and make a context: `ConnectionFactory(nameserver, uri=uri).create_context(...)` in one call."""
+    return ConnectionFactory(nameserver, uri=uri).create_context(user, password, mode, transacted=transacted, **options)

@@ -26,3 +26,8 @@ DUPS_OK_ACKNOWLEDGE: Final = AcknowledgeMode.DUPS_OK_ACKNOWLEDGE
 """Like AUTO_ACKNOWLEDGE but later and fewer calls at a time; after a crash more messages come twice."""
 INDIVIDUAL_ACKNOWLEDGE: Final = AcknowledgeMode.INDIVIDUAL_ACKNOWLEDGE
 """`Message.acknowledge` acknowledges that one message."""
+
+
+def mode_of(mode: AcknowledgeMode, *, transacted: bool) -> AcknowledgeMode:
+    """The mode that the two arguments of `create_session` mean; raises ValueError if `mode` is none."""
+    return SESSION_TRANSACTED if transacted else AcknowledgeMode(mode)

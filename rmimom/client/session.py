@@ -45,6 +45,8 @@ class Session:
     observers are attached its own thread, in which they are called one at a time.  Only `close` is for any thread.
     """
 
+    _message_type: type[Message] = Message
+
     def __init__(self, connection: Connection, mode: AcknowledgeMode) -> None:
         self._connection = connection
         self.mode = mode
@@ -292,22 +294,34 @@ class Session:
     # Acknowledging.
 
     def _acknowledge(self, consumer: Consumer, message: Message) -> None:
+        self._confirm(self._begin_acknowledging(consumer, message))
+
+    def _acknowledge_all(self) -> None:
+        self._check_open()
+        self._confirm(self._begin_acknowledging_all())
+
+    def _begin_acknowledging(self, consumer: Consumer, message: Message) -> list[Ticket]:
+        """Put what `Message.acknowledge` acknowledges into the outbox; the tickets tell when it is on disk."""
         if self._automatic or self._transaction is not None:
-            return
+            return []
         if self._closed or consumer._closed:
             raise IllegalStateError(
                 "the message cannot be acknowledged any more: its session or consumer is closed, and it went back"
             )
-        exchange = self._connection._exchange
-        tickets: list[Ticket] = []
-        with self._lock, exchange.lock:
-            if self.mode is AcknowledgeMode.INDIVIDUAL_ACKNOWLEDGE:
-                if consumer._intake.acknowledge(message._tag):
-                    tickets.append(consumer._intake.acks.ticket())
-            else:
-                tickets += [other._intake.acks.ticket() for other in self._consumers if other._intake.acknowledge_all()]
+        if self.mode is not AcknowledgeMode.INDIVIDUAL_ACKNOWLEDGE:
+            return self._begin_acknowledging_all()
+        with self._lock, self._connection._exchange.lock:
+            return [consumer._intake.acks.ticket()] if consumer._intake.acknowledge(message._tag) else []
+
+    def _begin_acknowledging_all(self) -> list[Ticket]:
+        if self._automatic or self._transaction is not None:
+            return []
+        with self._lock, self._connection._exchange.lock:
+            return [other._intake.acks.ticket() for other in self._consumers if other._intake.acknowledge_all()]
+
+    def _confirm(self, tickets: list[Ticket]) -> None:
         for ticket in tickets:
-            exchange.wait_for(ticket)
+            self._connection._exchange.wait_for(ticket)
         for ticket in tickets:
             ticket.check()
 

@@ -90,28 +90,34 @@ class SessionThread:
 
     def _tell(self, consumer: Consumer, message: Message, listeners: list[Listener]) -> float:
         """Give a message to observers and acknowledge it; returns the seconds to pause, after an error."""
-        tag = message._tag
-        intake = consumer._intake
         try:
             for listener in listeners:
                 listener(message)
-        except Exception as error:
-            log.exception("an observer of %s failed with message %s", consumer.destination, message.message_id)
-            if not self._session._automatic:
-                return 0.0
-            with self._lock:
-                pause = min(LISTENER_PAUSE * 2.0 ** min(message.delivery_count - 1, 30), LONGEST_LISTENER_PAUSE)
-                mine = tag in intake.working
-            if mine:
-                self._session._fail(consumer, [tag], f"{type(error).__name__}: {error}")
-                with self._lock:
-                    again = any(waiting._tag == tag for waiting in intake.waiting)
-                return pause if again else 0.0
-            return 0.0
+        except Exception as error:  # noqa: BLE001  # logged where it is counted
+            return self._failed(consumer, message, error)
+        self._told(consumer, message)
+        return 0.0
+
+    def _told(self, consumer: Consumer, message: Message) -> None:
+        """All observers have returned from this message; waits for nothing."""
         if self._session._automatic:
+            intake = consumer._intake
             with self._lock:
-                intake.acknowledge(tag)
+                intake.acknowledge(message._tag)
                 pending = len(intake.acks.pending)
             if self._session.mode is AcknowledgeMode.AUTO_ACKNOWLEDGE:
                 self._session._connection._exchange.acknowledged(pending)
-        return 0.0
+
+    def _failed(self, consumer: Consumer, message: Message, error: Exception) -> float:
+        """An observer failed with this message; returns the seconds to pause before the next one."""
+        log.error("an observer of %s failed with message %s", consumer.destination, message.message_id, exc_info=error)
+        tag, intake = message._tag, consumer._intake
+        with self._lock:
+            pause = min(LISTENER_PAUSE * 2.0 ** min(message.delivery_count - 1, 30), LONGEST_LISTENER_PAUSE)
+            mine = tag in intake.working
+        if not self._session._automatic or not mine:
+            return 0.0
+        self._session._fail(consumer, [tag], f"{type(error).__name__}: {error}")
+        with self._lock:
+            again = any(waiting._tag == tag for waiting in intake.waiting)
+        return pause if again else 0.0
