@@ -36,13 +36,17 @@ class QueueBrowser:
 
     def __iter__(self) -> Iterator[Message]:
         """The messages.  Raises IllegalStateError if the browser or its session is closed."""
+        for page in self._pages():
+            yield from page
+
+    def _pages(self) -> Iterator[list[Message]]:
         after: tuple[int, int] | None = None
         while True:
             page = self._page(after, PAGE)
-            for found in page.messages:
-                yield Message.from_frame(
-                    bytes(found.frame), tag=found.tag, delivery_count=found.counts[0], note=found.note
-                )
+            yield [
+                Message.from_frame(bytes(found.frame), tag=found.tag, delivery_count=found.counts[0], note=found.note)
+                for found in page.messages
+            ]
             after = page.after
             if after is None:
                 return

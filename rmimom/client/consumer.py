@@ -52,7 +52,9 @@ class Consumer:
         self._closed = False
         with self._exchange.lock:
             acks = connection._outbox.acks(self._number)
-        self._intake = Intake(self._number, acks, self, transacted=session.transacted)
+        self._intake = Intake(
+            self._number, acks, self, transacted=session.transacted, message_type=session._message_type
+        )
         self._pending = acks.pending
 
     def receive(self, timeout: float | None = None) -> Message | None:

@@ -8,7 +8,8 @@ Sends that nobody waits for go when a chunk is full: the sending thread then loo
 takes it, puts the next exchange on the wire and goes on.  It does so itself because a thread in Python that computes
 gives up the interpreter only every 5 ms: a helper thread would let the server stand idle that long in each exchange.
 
-The connection's keeper thread calls `keep` for what is left when the application does something else.
+The connection's keeper thread calls `keep` for what is left when the application does something else.  An application
+on an event loop has no thread that may wait: there the keeper does every exchange, and `on_progress` is told of each.
 
 Rule 1: `_busy` is true while one thread uses the channel, and only that thread does.
 Rule 2: `lock` guards the outbox and everything here, and is never held while the network is waited for.
@@ -52,6 +53,11 @@ class Exchange:
         self.patience = patience
         self.problem: JMSError | None = None
         """Why nothing can be sent: closed, or no server for too long."""
+        self.on_progress: Callable[[], None] | None = None
+        """Called under the lock when something was settled, or the way to the server came or went.
+
+        Once it is set no caller of `advance` or `acknowledged` touches the network: the keeper does it for them.
+        """
         self._on_lost = on_lost
         self._progress = threading.Condition(self.lock)
         self._work = threading.Condition(self.lock)
@@ -68,6 +74,9 @@ class Exchange:
 
     def advance(self) -> None:
         """Take the last answer if it has come and put the next exchange on the wire, without waiting for either."""
+        if self.on_progress is not None:
+            self.nudge()  # what goes on the wire may have to wait for the server
+            return
         with self.lock:
             if self._busy or self.channel is None:
                 return
@@ -179,7 +188,7 @@ class Exchange:
         """Settle a ticket that is not in the outbox, and wake those who wait for it."""
         with self.lock:
             ticket.settle(error)
-            self._progress.notify_all()
+            self._progressed()
 
     def lose(self, error: JMSError) -> None:
         """Somebody else found out that the server does not answer."""
@@ -199,7 +208,7 @@ class Exchange:
             self._keeper_called = False
             if not self._something_left():
                 return
-            if self._under_way:
+            if self._under_way and self.on_progress is None:
                 rounds = self._rounds
                 self._work.wait(LINGER)
                 if self._rounds != rounds or not self._something_left():
@@ -234,7 +243,7 @@ class Exchange:
             self.channel = channel
             self.problem = None
             self.last_used = time.monotonic()
-            self._progress.notify_all()
+            self._progressed()
 
     def disconnect(self, problem: JMSError | None = None) -> Channel | None:
         """Take the channel away; with a `problem` everything unconfirmed fails with it, and every later call."""
@@ -246,10 +255,17 @@ class Exchange:
             else:
                 self.problem = problem
                 self.outbox.give_up(problem)
-            self._progress.notify_all()
+            self._progressed()
         return channel
 
     # The work.
+
+    def _progressed(self) -> None:
+        """Let those look who wait for an outcome; the lock is held."""
+        if self._waiters:
+            self._progress.notify_all()
+        if self.on_progress is not None:
+            self.on_progress()
 
     def _something_left(self) -> bool:
         return self.channel is not None and not self._busy and (self._under_way or self.outbox.has_work)
@@ -363,8 +379,7 @@ class Exchange:
             except ValueError as error:
                 channel.close()
                 raise ConnectionFailedError(f"the server's answer makes no sense: {error}") from None
-            if self._waiters:
-                self._progress.notify_all()
+            self._progressed()
         for refusal in unheard:
             log.warning("the server refused an acknowledgement: %s", refusal)
 

@@ -37,17 +37,28 @@ class Intake:
         "acks",
         "error",
         "flowing",
+        "message_type",
         "number",
         "waiting",
         "working",
     )
 
-    def __init__(self, number: int, acks: Acks, acknowledger: Acknowledger, *, transacted: bool = False) -> None:
+    def __init__(
+        self,
+        number: int,
+        acks: Acks,
+        acknowledger: Acknowledger,
+        *,
+        transacted: bool = False,
+        message_type: type[Message] = Message,
+    ) -> None:
         self._acknowledger = acknowledger
         self._transacted = transacted
         self._lost: set[int] = set()
         self._orphans: set[int] = set()
         self.number = number
+        self.message_type = message_type
+        """What the messages are made as."""
         self.acks = acks
         self.waiting: deque[Message] = deque()
         self.working: dict[int, Message] = {}
@@ -99,7 +110,7 @@ class Intake:
         for tag in chosen:
             message = self.working.pop(tag)
             again.append(
-                Message.from_frame(
+                self.message_type.from_frame(
                     message._original(),
                     tag=tag,
                     delivery_count=message.delivery_count + 1,
@@ -172,7 +183,7 @@ class Inbox:
                         continue
                     touched[number] = intake = found
                 # Message.from_frame, written out: this is done for every message received.
-                message = new(Message)
+                message = new(intake.message_type)
                 message._source = delivered.frame
                 message._tag = delivered.tag
                 message._acknowledger = intake._acknowledger

@@ -41,13 +41,12 @@ class CommitReceipt(Receipt):
         super().__init__(exchange)
         self._is_under_way = is_under_way
 
-    def result(self, timeout: float | None = None) -> None:
-        """Return when the message is on disk; raises TransactionInProgressError if nobody has asked for a commit."""
-        if not self.settled and not self._is_under_way():
+    def check_asked(self) -> None:
+        """Raise TransactionInProgressError if nobody has asked for a commit."""
+        if not self._is_under_way():
             raise TransactionInProgressError(
                 "the message is sent when its session commits; call session.commit() first"
             )
-        super().result(timeout)
 
 
 class Transaction:
