@@ -58,7 +58,8 @@ def test_administered_objects_come_from_the_name_service(tmp_path: Path, queue: 
         for _ in range(2):
             with factory.create_connection("app", "") as connection:
                 connection.create_session().create_sender(queue).send("a")
-        assert {"rmimom.ConnectionFactory", f"rmimom.queue.{queue.name}"} <= names.names().keys()
+        wanted = {"rmimom.ConnectionFactory", f"rmimom.queue.{queue.name}"}
+        wait_until(lambda: wanted <= names.names().keys())
 
 
 def test_destinations_are_for_many_threads(connect: Callable[..., Connection], queue: Queue) -> None:

@@ -99,9 +99,9 @@ def test_timestamp(session: Session, queue: Queue) -> None:
 
 
 def test_correlation_id(session: Session, queue: Queue) -> None:
-    """The sender sets the correlation id; it may be the id of another message, and comes as it was.
+    """The sender sets the correlation id; it may be the id of another message, ID: and all, and comes as it was.
 
-    Rows: M6, M14. Assertions: T:246.7. Section: 3.4.5.
+    Rows: M6, M14. Assertions: T:11, T:246.7. Section: 3.4.5.
     """
     sender, receiver = session.create_sender(queue), session.create_receiver(queue)
     sender.send(Message("question", correlation_id="order 17"))

@@ -128,7 +128,7 @@ def test_a_listener_that_fails_for_ever_comes_to_an_end(mode: AcknowledgeMode, c
 def test_a_listener_that_fails_without_auto_gets_the_next(
     transacted: bool, connection: Connection, queue: Queue
 ) -> None:
-    """In CLIENT_ACKNOWLEDGE and in a transaction the next message follows; the failed one comes with recover or rollback.
+    """In CLIENT_ACKNOWLEDGE and in a transaction the next message follows; the failed one comes again when asked for.
 
     Rows: A11. Section: 8.7.
     """

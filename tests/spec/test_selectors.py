@@ -418,7 +418,7 @@ def test_the_order_of_arithmetic(matches: Callable[[str], bool]) -> None:
 
 
 def test_numbers_are_those_of_java(matches: Callable[[str], bool]) -> None:
-    """Whole numbers stay whole and wrap at 64 bits, a fraction makes a sum approximate, literals are written as in Java.
+    """Whole numbers stay whole and wrap at 64 bits, a fraction makes a sum approximate, literals are those of Java.
 
     Rows: S5. Assertions: T:63. Section: 3.8.1.1.
     """

@@ -24,6 +24,22 @@ LAST_LINE: Final = re.compile(
     r" Section: (?P<section>[\w.]*\w(?:, [\w.]*\w)*)\."
 )
 HOLE: Final = "**hole**"
+HEAD: Final = """\
+# Conformance to Jakarta Messaging 3.1
+
+<!-- Written by `./go test tests/spec/test_conformance.py --rewrite`; change tests/spec or its rows instead. -->
+
+Each row is a feature that the [specification](https://jakarta.ee/specifications/messaging/3.1/) requires of a
+provider, with the tests that prove it against a real server, through the public interface. `T:n` is assertion
+JMS:SPEC:n of the specification's compatibility kit. The kit itself is written against the Java interfaces and cannot be
+run here, so this is our own account and no certificate.
+
+Names follow Python: `JMSCorrelationID` is `message.correlation_id`, exceptions end in `Error`, durations are seconds.
+NumberFormatException is ValueError, NullPointerException is TypeError.
+
+Not done, and not counted:
+"""
+"""How the page begins; the rows and tests follow."""
 
 
 @dataclass(frozen=True)
@@ -81,23 +97,7 @@ def holes(rows: Iterable[Row], proofs: Sequence[Proof]) -> list[str]:
 
 def page(rows: Sequence[Row], proofs: Sequence[Proof]) -> str:
     """The text of docs/conformance.md."""
-    lines = [
-        "# Conformance to Jakarta Messaging 3.1",
-        "",
-        "<!-- Written by `./go test tests/spec/test_conformance.py --rewrite`; change tests/spec or tests/support/jms_rows.py. -->",
-        "",
-        "Each row is a feature that the [specification](https://jakarta.ee/specifications/messaging/3.1/) requires of a provider, with",
-        "the tests that prove it against a real server through the public interface. `T:n` is assertion JMS:SPEC:n of the",
-        "specification's compatibility kit. The kit itself is written against the Java interfaces and cannot be run here, so this is",
-        "our own account and no certificate.",
-        "",
-        "Names follow Python: `JMSCorrelationID` is `message.correlation_id`, exceptions end in `Error`, durations are seconds.",
-        "NumberFormatException is ValueError, NullPointerException is TypeError.",
-        "",
-        "Not done, and not counted:",
-        "",
-        *(f"- {name}: {why}" for name, why in EXCEPTED.items()),
-    ]
+    lines = [HEAD, *(f"- {name}: {why}" for name, why in EXCEPTED.items())]
     for letter, area in AREAS.items():
         lines += ["", f"## {area}", "", "| row | feature | section | assertions and their tests |", "|---|---|---|---|"]
         lines += [_line(row, proofs) for row in rows if row.id[0] == letter and row.level == REQUIRED]

@@ -129,9 +129,7 @@ ROWS: Final = (
     _row("A9", "recover: from the first message that is not acknowledged", "6.2.10", "T:129, T:194"),
     _row("A10", "an acknowledged message never comes again", "6.2.11", "T:133"),
     _row("A11", "a listener that fails gets the message again, or the next, by the session's mode", "8.7"),
-    _row(
-        "A12", "what a closed session did not acknowledge is kept and comes again", "4.1.2, 4.2.2, 6.2", "T:145, T:156"
-    ),
+    _row("A12", "what a closed session did not acknowledge comes again", "4.1.2, 4.2.2, 6.2", "T:145, T:156"),
     _row("A13", "the order of messages from one session to one destination", "6.2.9", "T:127, T:128"),
     _row("A14", "the same order when messages come again", "6.2.9"),
     _row("A15", "redelivery policy: delays that grow, and a maximum", "", "", OURS),
