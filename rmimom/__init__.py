@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # for type checkers and editors; at run time __getattr__ belo
     from rmimom.client.producer import Producer, Publisher, Sender
     from rmimom.client.receipt import Receipt
     from rmimom.client.session import Session
+    from rmimom.composite import CompositeDestination
     from rmimom.destination import Destination, Queue, TemporaryQueue, TemporaryTopic, Topic
     from rmimom.errors import (
         ConfigurationError,
@@ -61,6 +62,7 @@ __all__ = [
     "Byte",
     "Char",
     "ClientConnectionManager",
+    "CompositeDestination",
     "ConfigurationError",
     "Connection",
     "ConnectionEvent",
@@ -122,6 +124,7 @@ _HOMES = {
     "rmimom.client.producer": ("Producer", "Publisher", "Sender"),
     "rmimom.client.receipt": ("Receipt",),
     "rmimom.client.session": ("Session",),
+    "rmimom.composite": ("CompositeDestination",),
     "rmimom.destination": ("Destination", "Queue", "TemporaryQueue", "TemporaryTopic", "Topic"),
     "rmimom.errors": (
         "ConfigurationError",

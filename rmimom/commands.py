@@ -74,7 +74,7 @@ class Purge(msgspec.Struct, frozen=True, gc=False):
 
 
 class Send(msgspec.Struct, frozen=True, gc=False):
-    """Frames of one producer to one destination, all or none.
+    """Frames of one producer to one destination, or a copy of each to several (`rmimom.composite`), all or none.
 
     `sequence` numbers the first frame; the producer counts from 1 without gaps, so that what comes again
     after a lost answer is recognised and accepted without being stored again.  An empty producer name means

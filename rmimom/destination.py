@@ -179,6 +179,11 @@ def compile_pattern(name: str) -> re.Pattern[str]:
 
 def parse_source(text: str) -> Destination:
     """Read `queue://name`, `topic://name` or `topic://pattern`; raises InvalidDestinationError for anything else."""
+    if "," in text:
+        raise InvalidDestinationError(
+            f"{text!r} names several destinations, which can only be sent to; open a consumer for each of them",
+            destination=text,
+        )
     made = _parse(text)
     check_source(made)
     return made

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from rmimom.body import encode_body
 from rmimom.client.outbox import Stream, Ticket, again
 from rmimom.client.receipt import Receipt
+from rmimom.composite import parse_target
 from rmimom.destination import Destination, Queue, Topic, parse_destination
 from rmimom.errors import IllegalStateError, InvalidDestinationError, MessageFormatError, MessageTooLargeError
 from rmimom.frame import DEFAULT_PRIORITY, NON_PERSISTENT, PERSISTENT, TEXT, Frame, encode
@@ -392,7 +393,7 @@ def _text(value: object, name: str) -> str:
 
 def _set_headers(message: Message, frame: Frame) -> None:
     """What the send method sets on the sender's message (§3.4, table 3-1)."""
-    message.destination = parse_destination(frame.destination)
+    message.destination = parse_target(frame.destination)
     message.delivery_mode = frame.mode
     message.expiration = frame.expiration
     message.delivery_time = frame.delivery_time

@@ -17,6 +17,7 @@ from rmimom.client.producer import Producer, Publisher, Sender
 from rmimom.client.session_thread import SessionThread
 from rmimom.client.transaction import Transaction
 from rmimom.client.unit_of_work import UnitOfWork
+from rmimom.composite import CompositeDestination, parse_target
 from rmimom.destination import Destination, Queue, TemporaryQueue, TemporaryTopic, Topic, check_source
 from rmimom.errors import (
     IllegalStateError,
@@ -93,6 +94,13 @@ class Session:
         """
         self._check_open()
         return self._connection._temporaries.create(TemporaryTopic)
+
+    def composite(self, names: str) -> Destination:
+        """Several destinations for one send, as `queue://A,B,topic://C`: each gets a copy, all or none.
+
+        A part without a prefix is of the kind of the part before it; at most 100 parts.  For producers only.
+        """
+        return parse_target(names)
 
     # Producers.
 
@@ -347,6 +355,12 @@ def _wanted(destination: object, kind: type[_D], check: Callable[[Destination], 
     if isinstance(destination, kind):
         check(destination)
         return destination
+    if isinstance(destination, CompositeDestination):
+        raise InvalidDestinationError(
+            f"{destination} names several destinations, which can only be sent to by a producer made with "
+            "create_producer(); open a consumer for each of them",
+            destination=str(destination),
+        )
     raise InvalidDestinationError(
         f"{destination!r} is not a {kind.__name__}; make one with session.{kind.__name__.lower()}(name)"
     )

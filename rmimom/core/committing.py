@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from rmimom.commands import Commit
 from rmimom.core.limits import MAX_NUMBER, check_text
-from rmimom.core.sending import put, read_heads
+from rmimom.core.sending import find_places, put, read_heads
 from rmimom.core.state import Client, OpenConsumer, State
 from rmimom.core.turn import Turn
 from rmimom.errors import MessageFormatError, TransactionRolledBackError
@@ -26,12 +26,16 @@ def commit(state: State, command: Commit, turn: Turn) -> None:
         return
     heads = [read_heads(state, destination, frames) for destination, frames in command.sends]
     acknowledged = [(_holder(client, consumer, up_to, tags), up_to, tags) for consumer, up_to, tags in command.acks]
-    places = [state.find_or_create(destination, command.connection, turn) for destination, _ in command.sends]
+    copies = [
+        copy
+        for checked, (destination, frames) in zip(heads, command.sends, strict=True)
+        for copy in find_places(state, command.connection, destination, checked, frames, turn)
+    ]
     state.producers.advance(command.transaction, command.number, turn.now)
     for opened, up_to, tags in acknowledged:
         state.messages_out += opened.mailbox.acknowledge(opened.consumer, up_to, tags, turn)
-    for place, checked, (_, frames) in zip(places, heads, command.sends, strict=True):
-        put(state, client, place, checked, frames, turn)
+    for place, own_heads, own_frames in copies:
+        put(state, client, place, own_heads, own_frames, turn)
     turn.records.append(ProducerAdvanced(command.transaction, command.number, turn.now))
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from rmimom.commands import Send
+from rmimom.composite import CompositeDestination
 from rmimom.core.entry import Entry
 from rmimom.core.fanning import fan_out
 from rmimom.core.limits import MAX_NUMBER, check_text
@@ -13,7 +16,7 @@ from rmimom.core.state import Client, State
 from rmimom.core.turn import Turn
 from rmimom.destination import Destination
 from rmimom.errors import MessageFormatError, MessageTooLargeError
-from rmimom.frame import PERSISTENT, Head, decode_head
+from rmimom.frame import PERSISTENT, Head, decode_frame, decode_head, encode
 from rmimom.records import MessagesStored, ProducerAdvanced
 from rmimom.selector import MessageValues, Selector
 
@@ -37,10 +40,12 @@ def send(state: State, command: Send, turn: Turn) -> None:
         if sequence <= accepted:
             frames = frames[accepted + 1 - sequence :]
     heads = read_heads(state, command.destination, frames)
-    place = state.find_or_create(command.destination, command.connection, turn)
+    copies = find_places(state, command.connection, command.destination, heads, frames, turn)
     if command.producer:
         state.producers.advance(command.producer, last, turn.now)
-    stored = put(state, client, place, heads, frames, turn)
+    stored = False
+    for place, own_heads, own_frames in copies:
+        stored |= put(state, client, place, own_heads, own_frames, turn)
     if stored and command.producer:
         turn.records.append(ProducerAdvanced(command.producer, last, turn.now))
 
@@ -67,6 +72,25 @@ def read_heads(state: State, destination: Destination, frames: list[bytes]) -> l
             )
         heads.append(head)
     return heads
+
+
+def find_places(
+    state: State, connection: str, destination: Destination, heads: list[Head], frames: list[bytes], turn: Turn
+) -> list[tuple[Place, list[Head], list[bytes]]]:
+    """Where frames go that were sent to a destination, and what is put there: to several, a copy that names each.
+
+    Raises InvalidDestinationError if one of them is not there; destinations may have come to be.
+    """
+    if not isinstance(destination, CompositeDestination):
+        return [(state.find_or_create(destination, connection, turn), heads, frames)]
+    whole = [decode_frame(frame) for frame in frames]
+    found: list[tuple[Place, list[Head], list[bytes]]] = []
+    for part in destination.parts:
+        name = str(part)
+        copies = [encode(msgspec.structs.replace(frame, destination=name)) for frame in whole]
+        place = state.find_or_create(part, connection, turn)
+        found.append((place, [decode_head(copy) for copy in copies], copies))
+    return found
 
 
 def put(state: State, client: Client, place: Place, heads: list[Head], frames: list[bytes], turn: Turn) -> bool:

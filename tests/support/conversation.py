@@ -48,6 +48,7 @@ from rmimom.commands import (
     Subscribe,
     Tick,
 )
+from rmimom.composite import parse_target
 from rmimom.core.state import Rules
 from rmimom.destination import KINDS, TEMPORARY, Destination, Temporary
 from rmimom.effects import Deliver, DestinationAdded, DestinationRemoved, Effect, Examine, Outcome, Page, Refused
@@ -100,6 +101,8 @@ class Words:
     @property
     def destination(self) -> Destination:
         """The second word, with any name: whether it is allowed is for the broker to say."""
+        if "," in self.plain[1]:
+            return parse_target(self.plain[1])
         kind, _, name = self.plain[1].partition("://")
         return KINDS[kind](name)
 

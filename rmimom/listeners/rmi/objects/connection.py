@@ -23,6 +23,7 @@ from rmimom.commands import (
     Send,
     Subscribe,
 )
+from rmimom.composite import parse_target
 from rmimom.core.browsing import complete
 from rmimom.destination import TEMPORARY, Destination, Temporary, parse_destination, parse_source
 from rmimom.effects import Page
@@ -66,7 +67,7 @@ class ConnectionObject:
         self._callback_timeout = callback_timeout
         self._on_close = on_close
         self._loop = asyncio.get_running_loop()
-        self._destinations: dict[str, Destination] = {}
+        self._targets: dict[str, Destination] = {}
         self._peers: set[Peer] = set()
         self._heard = self._loop.time()
         self._closed = False
@@ -120,7 +121,7 @@ class ConnectionObject:
                 connection,
                 batch.producer,
                 batch.sequence,
-                self._destination(batch.destination),
+                self._target(batch.destination),
                 # Copies: a slice would keep the whole request in memory for as long as one message waits.
                 [bytes(frame) for frame in batch.frames],
             )
@@ -142,7 +143,7 @@ class ConnectionObject:
                 self._connection,
                 request.transaction,
                 request.number,
-                [(self._destination(name), [bytes(frame) for frame in frames]) for name, frames in request.sends],
+                [(self._target(name), [bytes(frame) for frame in frames]) for name, frames in request.sends],
                 [(batch.consumer, batch.up_to, batch.tags) for batch in request.acks],
             )
         )
@@ -186,7 +187,7 @@ class ConnectionObject:
         """A page of what waits in a queue, in a frame.BrowsedPage as annotation; the answer is its length."""
         call = self._enter()
         place = None if after is None else _place(after)
-        command = Browse(self._connection, self._destination(queue), _text(selector), place, _number(limit))
+        command = Browse(self._connection, parse_destination(_text(queue)), _text(selector), place, _number(limit))
         page = await self._engine.submit(command)
         assert isinstance(page, Page)
         resting = [message.tag for message in page.messages if not len(message.frame)]
@@ -202,13 +203,13 @@ class ConnectionObject:
     def create_destination(self, destination: str) -> asyncio.Future[object]:
         """Create a queue or topic; the answer is False if it was there."""
         self._enter()
-        return self._engine.submit(CreateDestination(self._connection, self._destination(destination)))
+        return self._engine.submit(CreateDestination(self._connection, parse_destination(_text(destination))))
 
     @expose
     def delete_destination(self, destination: str) -> asyncio.Future[object]:
         """Delete a queue or topic that nobody consumes from."""
         self._enter()
-        return self._engine.submit(DeleteDestination(self._connection, self._destination(destination)))
+        return self._engine.submit(DeleteDestination(self._connection, parse_destination(_text(destination))))
 
     @expose
     def create_temporary(self, destination: str) -> asyncio.Future[object]:
@@ -362,17 +363,17 @@ class ConnectionObject:
             "new_messages", (sequence,), {}, annotations={ANNOTATION: batch}, timeout=self._callback_timeout
         )
 
-    def _destination(self, text: str) -> Destination:
-        found = self._destinations.get(text)
+    def _target(self, text: str) -> Destination:
+        found = self._targets.get(text)
         if found is None:
-            found = parse_destination(_text(text))
-            if len(self._destinations) >= _DESTINATIONS_REMEMBERED:
-                self._destinations.clear()
-            self._destinations[text] = found
+            found = parse_target(_text(text))
+            if len(self._targets) >= _TARGETS_REMEMBERED:
+                self._targets.clear()
+            self._targets[text] = found
         return found
 
 
-_DESTINATIONS_REMEMBERED = 1000
+_TARGETS_REMEMBERED = 1000
 
 _SUBSCRIBE_OPTIONS: Mapping[str, type] = {
     "durable": str,
