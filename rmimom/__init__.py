@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # for type checkers and editors; at run time __getattr__ belo
     from rmimom.client.mode import AcknowledgeMode
     from rmimom.client.producer import Producer, Publisher, Sender
     from rmimom.client.receipt import Receipt
+    from rmimom.client.requestor import PendingReply, Requestor
     from rmimom.client.session import Session
     from rmimom.composite import CompositeDestination
     from rmimom.destination import Destination, Queue, TemporaryQueue, TemporaryTopic, Topic
@@ -87,12 +88,14 @@ __all__ = [
     "MessageNotWriteableError",
     "MessageObserver",
     "MessageTooLargeError",
+    "PendingReply",
     "Producer",
     "Publisher",
     "Queue",
     "QueueBrowser",
     "Receipt",
     "Receiver",
+    "Requestor",
     "ResourceAllocationError",
     "Sender",
     "Session",
@@ -123,6 +126,7 @@ _HOMES = {
     "rmimom.client.mode": ("AcknowledgeMode",),
     "rmimom.client.producer": ("Producer", "Publisher", "Sender"),
     "rmimom.client.receipt": ("Receipt",),
+    "rmimom.client.requestor": ("PendingReply", "Requestor"),
     "rmimom.client.session": ("Session",),
     "rmimom.composite": ("CompositeDestination",),
     "rmimom.destination": ("Destination", "Queue", "TemporaryQueue", "TemporaryTopic", "Topic"),

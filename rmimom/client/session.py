@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
@@ -14,6 +14,7 @@ from rmimom.client.consumer import Consumer, Receiver, Subscriber
 from rmimom.client.mode import AcknowledgeMode
 from rmimom.client.outbox import Ticket
 from rmimom.client.producer import Producer, Publisher, Sender
+from rmimom.client.requestor import Requestor
 from rmimom.client.session_thread import SessionThread
 from rmimom.client.transaction import Transaction
 from rmimom.client.unit_of_work import UnitOfWork
@@ -25,6 +26,7 @@ from rmimom.errors import (
     JMSError,
 )
 from rmimom.message import Message, milliseconds
+from rmimom.values import PropertyValue
 
 if TYPE_CHECKING:
     from rmimom.client.connection import Connection
@@ -119,6 +121,45 @@ class Session:
         if isinstance(destination, Queue):
             return self.create_sender(destination)
         return self._add_producer(Producer(self, _destination(destination, Destination)))
+
+    # Questions and answers.
+
+    def create_requestor(self, destination: Destination) -> Requestor:
+        """Who sends requests to `destination` and waits for their replies (§4.1.7); it is closed with the connection.
+
+        It works beside the session, for any thread: a request is sent at once, also where the session is transacted.
+        """
+        self._check_open()
+        return Requestor(self._connection, _wanted(destination, Destination))
+
+    def reply(
+        self,
+        request: Message,
+        body: object,
+        *,
+        properties: Mapping[str, PropertyValue] | None = None,
+        priority: int | None = None,
+        persistent: bool | None = None,
+        time_to_live: float | timedelta | None = None,
+        type: str | None = None,
+    ) -> None:
+        """Send a reply to where the request wants it, with the correlation id that tells which request it answers.
+
+        That is the correlation id of the request, or its message id if it has none (§3.4.5).  Otherwise it is as
+        `Producer.send`.  Raises InvalidDestinationError if the request wants no reply, or who asked is gone.
+        """
+        if request.reply_to is None:
+            raise InvalidDestinationError(f"{request!r} has no reply_to, so it wants no reply")
+        with self.create_producer(request.reply_to) as producer:
+            producer.send(
+                body,
+                properties=properties,
+                priority=priority,
+                persistent=persistent,
+                time_to_live=time_to_live,
+                correlation_id=request.correlation_id or request.message_id,
+                type=type,
+            )
 
     # Consumers.
 
