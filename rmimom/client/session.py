@@ -392,9 +392,12 @@ class Session:
         consumer._failed([message._tag], reason, options=options)
 
 
-def _wanted(destination: object, kind: type[_D], check: Callable[[Destination], object] = Destination.checked) -> _D:
+def _wanted(destination: object, kind: type[_D], check: Callable[[Destination], object] | None = None) -> _D:
     if isinstance(destination, kind):
-        check(destination)
+        if check is None:
+            destination.checked()
+        else:
+            check(destination)
         return destination
     if isinstance(destination, CompositeDestination):
         raise InvalidDestinationError(
