@@ -180,8 +180,8 @@ class Release(msgspec.Struct, frozen=True, gc=False):
 class Retry(msgspec.Struct, frozen=True, gc=False):
     """Dead letters and expired messages that wait in a queue go back to where they came from: those of `ids`, or all.
 
-    Accepted carries the number of those that went.  What is held by a consumer stays, and so does what came from a
-    subscription that does not exist any more.
+    Accepted carries the number of those that went.  What is held by a consumer, or may be because the server has
+    just been restarted, stays; and so does what came from a subscription that does not exist any more.
     """
 
     connection: str

@@ -26,7 +26,7 @@ from rmimom.core.past import Past
 from rmimom.core.place import Place, QueuePlace, TopicPlace
 from rmimom.core.state import SERVER, State
 from rmimom.core.turn import Turn
-from rmimom.destination import Queue, parse_destination, parse_source
+from rmimom.destination import Queue, is_pattern, parse_destination, parse_source
 from rmimom.errors import IllegalStateError, InvalidDestinationError
 from rmimom.frame import PERSISTENT, decode_head
 from rmimom.note import Note, clean_reason, decode_note, encode_note
@@ -107,9 +107,12 @@ def _bury(state: State, source: Mailbox, entries: list[Entry], queue: str, reaso
         )
         there = target.find_past(entry)
         if there is not None:
-            # The first one's note, but it goes back to both.
+            # The first one's note, but it goes back to both.  Those with a pattern are found without their topic.
             first = decode_note(there.note)
-            note = msgspec.structs.replace(first, sources=[*first.sources, source.id])
+            named = (
+                source.origin if is_pattern(parse_source(first.original_destination)) else first.original_destination
+            )
+            note = msgspec.structs.replace(first, original_destination=str(named), sources=[*first.sources, source.id])
         arrived = _arrive(target, entry, past.returns, encode_note(note))
         _store(state, entry, place, turn)
         if entry.stored:
@@ -218,7 +221,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
 
 
 def dead_letters(state: State, queue: Queue) -> list[DeadLetter]:
-    """The dead letters in a queue, the oldest message first; `held` are those that a consumer has."""
+    """The dead letters in a queue, the oldest message first; `held` are those that a consumer has, or may have."""
     place = state.find(queue)
     assert isinstance(place, QueuePlace)
     mailbox = place.mailbox

@@ -122,17 +122,17 @@ class Mailbox:
     def entries(self) -> Iterator[Entry]:
         """Every entry that is not gone, for checks and statistics; in no promised order."""
         yield from self.at_rest()
+        yield from self._doubtful.values()
         for consumer in self.consumers:
             yield from consumer.held.values()
 
     def at_rest(self) -> Iterator[Entry]:
-        """Every entry that nobody holds; in no promised order."""
+        """Every entry that nobody holds, not even in doubt; in no promised order."""
         for entry in self._ready:
             if not self._may_expire(entry) or entry.id in self._expiring:
                 yield entry
         for _, _, entry in self._delayed:
             yield entry
-        yield from self._doubtful.values()
 
     def _may_expire(self, entry: Entry) -> bool:
         """Whether time can end it here: what came from elsewhere stays until somebody has seen to it."""
@@ -489,7 +489,7 @@ class Mailbox:
 
     def purge(self, turn: Turn) -> int:
         """Remove everything that nobody holds; returns how many."""
-        entries = list(self.at_rest())
+        entries = [*self.at_rest(), *self._doubtful.values()]
         self._ready.clear()
         self._expiring.clear()
         self._expirations.clear()
@@ -512,8 +512,6 @@ class Mailbox:
         ids = {entry.id for entry in entries}
         self._ready.remove(ids)
         self._leave_delayed(ids)
-        for number in ids & self._doubtful.keys():
-            del self._doubtful[number]
         self.moved += len(entries)
 
     def forget(self, entry: Entry) -> Past:

@@ -12,6 +12,7 @@ from rmimom.policy import Policies, RedeliveryPolicy, Rule
 
 FOLDER = Path(__file__).with_name("conversations")
 RULES = {
+    "one_queue_for_all_dead_letters": Rules(policies=Policies(default=RedeliveryPolicy(dead_letter="DLQ"))),
     "expiry_queue": Rules(policies=Policies([Rule("queue://x.>", RedeliveryPolicy(expiry="EXPIRED.{name}"))])),
 }
 FILES = sorted(FOLDER.glob("*.txt"))
