@@ -24,6 +24,9 @@ w ok drain queue://q
 """
 
 
+TEXTS = {"consumer", "place", "transaction", "origin", "reason", "destination"}
+
+
 def history(text: str) -> History:
     """Events from lines `process type op [value] [place] [name=number …]`, one millisecond apart."""
     events: History = []
@@ -33,7 +36,7 @@ def history(text: str) -> History:
         for word in rest:
             name, separator, value = word.partition("=")
             if separator:
-                fields[name] = value if name in {"consumer", "place", "transaction"} else int(value)
+                fields[name] = value if name in TEXTS else int(value)
             elif "://" in word and op == "send":
                 fields["destination"] = word
             elif "://" in word:
@@ -75,7 +78,121 @@ w ok drain queue://r
 """
 RECEIVED = "c ok receive f-1 queue://r count=1"
 
+POLICY = """
+w info policy dead queue://q destination=queue://DLQ.q
+w info policy expired queue://q destination=queue://EXP.q
+w info policy dead topic://t destination=queue://DLQ.t
+"""
+NOTE = "origin=queue://q reason=bad failures=1 dead_at=9"
+BURIED = (
+    POLICY
+    + """
+p invoke send p-1 queue://q
+p ok send p-1
+c ok receive p-1 queue://q count=1 tag=1
+c invoke release p-1 queue://q maximum=0
+c ok release p-1 queue://q maximum=0
+{more}
+w ok drain queue://q
+w ok drain queue://DLQ.q
+{remains}
+"""
+)
+DEAD = f"d ok receive p-1 queue://DLQ.q count=2 tag=1 {NOTE}"
+AND_DONE = f"{DEAD}\nd invoke acknowledge p-1 queue://DLQ.q\nd ok acknowledge p-1 queue://DLQ.q"
+
 BAD: list[tuple[str, str, str]] = [
+    (
+        "conservation",
+        BURIED.format(more="", remains=""),
+        "p-1: is neither consumed nor expired nor dead nor in queue://q",
+    ),
+    (
+        "conservation",
+        POLICY + "p invoke send p-1 queue://q expiration=5\np ok send p-1\nw ok drain queue://q\nw ok drain queue://q",
+        "p-1: is neither consumed nor expired nor dead nor in queue://q",
+    ),
+    (
+        "conservation",
+        DURABLE.format(more="c ok receive p-1 topic://t#a count=1"),
+        "p-1: is neither consumed nor expired nor dead nor in topic://t#a",
+    ),
+    (
+        "acknowledged",
+        BURIED.format(more=AND_DONE + "\nc ok receive p-1 queue://q count=3 tag=1", remains=""),
+        "p-1: was acknowledged at queue://q at 11 and",
+    ),
+    (
+        "acknowledged",
+        BURIED.format(more=AND_DONE, remains="w ok remains p-1 queue://q"),
+        "p-1: was acknowledged at queue://q and is still there",
+    ),
+    (
+        "redelivery",
+        BURIED.format(more=DEAD.replace("count=2", "count=1"), remains=""),
+        "p-1: was delivered twice from queue://q with count 1",
+    ),
+    (
+        "total queue",
+        BURIED.format(more=DEAD.replace("DLQ.q", "DLQ.t"), remains=""),
+        "p-1: was received from queue://DLQ.t though",
+    ),
+    (
+        "dead letters",
+        BURIED.format(more="c ok receive p-1 queue://q count=2", remains=""),
+        "p-1: was delivered from queue://q after the last failure",
+    ),
+    (
+        "dead letters",
+        BURIED.replace("maximum=0", "maximum=1").format(more=DEAD, remains=""),
+        "p-1: is a dead letter after 1 failures, but may have more",
+    ),
+    (
+        "dead letters",
+        BURIED.format(more=DEAD.replace("failures=1", "failures=2"), remains=""),
+        "p-1: has 2 failures in its note, but failed 1 times",
+    ),
+    (
+        "dead letters",
+        BURIED.format(more=DEAD.replace("origin=queue://q", "origin=topic://t"), remains=""),
+        "p-1: is a dead letter of 'topic://t', but was not sent there",
+    ),
+    (
+        "dead letters",
+        BURIED.format(more=DEAD.replace("DLQ.q", "DLQ.t"), remains=""),
+        "p-1: is a dead letter in queue://DLQ.t, which is not for 'queue://q'",
+    ),
+    ("dead letters", BURIED.format(more=DEAD.replace("reason=bad", ""), remains=""), "p-1: is a dead letter without a"),
+    ("dead letters", BURIED.format(more=DEAD.replace(NOTE, ""), remains=""), "p-1: is in queue://DLQ.q without a note"),
+    (
+        "times",
+        BURIED.format(more=DEAD.replace("reason=bad", "reason=expired"), remains=""),
+        "p-1: was buried as expired at 9, but expires at 0",
+    ),
+    (
+        "times",
+        GOOD + "c ok release p-2 queue://q delivery_time=100\nc ok receive p-2 queue://q count=2 tag=2",
+        "p-2: came again to queue://q before the delay after its failure was over",
+    ),
+    ("browsing", GOOD + "v ok browse p-1 queue://q tag=1 released=13", "p-1: is shown in queue://q at 13, but was ack"),
+    ("browsing", GOOD + "v ok browse p-7 queue://q tag=1", "p-7: is shown in queue://q, but was not sent there"),
+    (
+        "browsing",
+        "p invoke send p-1 queue://q delivery_time=50\nv ok browse p-1 queue://q tag=1",
+        "p-1: is shown in queue://q before its time",
+    ),
+    (
+        "browsing",
+        "p invoke send p-1 queue://q expiration=2\nv ok browse p-1 queue://q tag=1 released=2",
+        "p-1: is shown in queue://q after its expiration",
+    ),
+    (
+        "browsing",
+        GOOD.replace("c ok receive p-1 queue://q count=1 tag=1", "v ok browse p-2 queue://q tag=2").replace(
+            "c ok receive p-2 queue://q count=1 tag=2", "v ok browse p-1 queue://q tag=1"
+        ),
+        "p-1: is shown to v out of order",
+    ),
     (
         "total queue",
         GOOD.replace("c ok receive p-2 queue://q count=1 tag=2\n", ""),
@@ -139,7 +256,7 @@ BAD: list[tuple[str, str, str]] = [
     (
         "conservation",
         GOOD.replace("c invoke acknowledge p-2 queue://q\nc ok acknowledge p-2 queue://q\n", ""),
-        "p-2: is neither consumed nor expired nor in queue://q",
+        "p-2: is neither consumed nor expired nor dead nor in queue://q",
     ),
     (
         "redelivery",
@@ -161,7 +278,7 @@ BAD: list[tuple[str, str, str]] = [
     (
         "conservation",
         GOOD.replace("c ok acknowledge p-1", "c fail acknowledge p-1"),
-        "p-1: is neither consumed nor expired nor in queue://q",
+        "p-1: is neither consumed nor expired nor dead nor in queue://q",
     ),
 ]
 
@@ -234,6 +351,55 @@ LEGAL: list[tuple[str, str, str]] = [
         "durable subscriptions",
         DURABLE.format(more="").replace("topic://t#a\np", "topic://t#a least_priority=5\np"),
     ),
+    ("a dead letter is there", "conservation", BURIED.format(more="", remains="w ok remains p-1 queue://DLQ.q")),
+    ("a dead letter is consumed", "conservation", BURIED.format(more=AND_DONE, remains="")),
+    ("a dead letter says where it was", "dead letters", BURIED.format(more=DEAD, remains="")),
+    (
+        "a dead letter that was sent back may fail again",
+        "dead letters",
+        BURIED.format(
+            more=f"{DEAD}\nv invoke retry queue://DLQ.q\nc ok receive p-1 queue://q count=3 retried_at=14\n"
+            f"c invoke release p-1 queue://q maximum=1\nc ok release p-1 queue://q maximum=1\n"
+            "c ok receive p-1 queue://q count=4 retried_at=14",
+            remains="",
+        ),
+    ),
+    (
+        "a dead letter does not expire",
+        "times",
+        BURIED.replace("send p-1 queue://q", "send p-1 queue://q expiration=1").format(
+            more=DEAD.replace("tag=1", "tag=1 released=9000"), remains=""
+        ),
+    ),
+    (
+        "after a fault nobody knows of a delay any more",
+        "times",
+        GOOD
+        + "c ok release p-2 queue://q delivery_time=100\nw info fault crash\nc ok receive p-2 queue://q count=2 tag=2",
+    ),
+    (
+        "what had to wait is overtaken",
+        "order",
+        DURABLE.format(
+            more="p invoke send p-2 topic://t\np ok send p-2\nc ok receive p-1 topic://t#a count=1\n"
+            "c invoke release p-1 topic://t#a delivery_time=90\nc ok receive p-2 topic://t#a count=1 consumer=other\n"
+            "c ok receive p-1 topic://t#a count=2 consumer=other"
+        ),
+    ),
+    (
+        "a subscription to a pattern gets what matches",
+        "durable subscriptions",
+        DURABLE.replace("topic://t#a", "topic://*#a").format(more="c ok receive p-1 topic://*#a count=1"),
+    ),
+    (
+        "who shares a subscription gets a part in no order",
+        "order",
+        DURABLE.format(
+            more="p invoke send p-2 topic://t\np ok send p-2\nc ok receive p-2 topic://t#a count=1 shared=1\n"
+            "d ok receive p-1 topic://t#a count=1 shared=1"
+        ),
+    ),
+    ("a browser sees what waits", "browsing", GOOD + "v ok browse p-1 queue://q tag=1 released=3"),
     ("a higher priority overtakes", "order", GOOD.replace("send p-1 queue://q", "send p-1 queue://q priority=1")),
     (
         "after a fault the first that arrives may be flagged",

@@ -13,14 +13,20 @@ import pytest
 from support.reports import run_seed
 from support.world import Plan, Server
 
-from rmimom.commands import Commit
-from rmimom.core import broker, committing
+from rmimom.commands import Commit, Release, Subscribe
+from rmimom.core import broker, burying, committing, consuming
 from rmimom.core.mailbox import Mailbox
+from rmimom.core.past import Past
+from rmimom.core.place import TopicPlace
 from rmimom.core.ready import ReadyList
+from rmimom.core.state import Client, State
+from rmimom.core.subscription import Subscription
+from rmimom.core.turn import Turn
+from rmimom.core.waiting import WaitingRoom
 from rmimom.dispatch import Dispatch
 from rmimom.engine import Engine
 from rmimom.errors import TransactionRolledBackError
-from rmimom.records import Batch, MessagesDropped, MessagesRemoved
+from rmimom.records import Batch, MessagesDropped, MessagesFailed, MessagesMoved, MessagesRemoved
 from rmimom.snapshot import Position
 from rmimom.store.image import Image, ImageSnapshot
 from rmimom.store.memory import MemoryStore
@@ -44,6 +50,7 @@ def bug(checker: str, plan: Plan | None = None) -> Callable[[Plant], Plant]:
 
 MANY_CRASHES = Plan(crashes=12, tears=4, duration=8.0, checks_inside=False)
 LINKS = Plan(tears=60, crashes=0, queues=1, workers=5, topics=0, producers=2, duration=4.0, checks_inside=False)
+DEADLY = Plan(crashes=10, failures=0.4, queues=2, subscribers=4, messages=60, duration=8.0, checks_inside=False)
 CROWD = Plan(producers=8, crashes=0, tears=0, messages=60, duration=1.0, checks_inside=False)
 
 
@@ -242,6 +249,160 @@ def store_loses_a_message_now_and_then(patch: pytest.MonkeyPatch) -> None:
         return (row for row in old(snapshot) if row.message % 10)
 
     wrap(patch, ImageSnapshot, "deliveries", deliveries)
+
+
+def change_moves(patch: pytest.MonkeyPatch, change: Callable[[MessagesMoved], MessagesMoved | None]) -> None:
+    """Let the store understand every second move in another way, or not at all."""
+    moves = [0]
+
+    def apply(old: Any, store: MemoryStore, record: object) -> None:
+        if isinstance(record, MessagesMoved):
+            moves[0] += 1
+            record = change(record) if moves[0] % 2 else record
+        if record is not None:
+            old(store, record)
+
+    wrap(patch, MemoryStore, "_apply", apply)
+
+
+@bug("conservation", DEADLY)
+def a_move_is_a_removal_and_the_rest_is_lost(patch: pytest.MonkeyPatch) -> None:
+    change_moves(patch, lambda moved: msgspec.structs.replace(moved, to=[]))
+
+
+@bug("acknowledged", DEADLY)
+def a_move_is_a_copy_and_the_original_stays(patch: pytest.MonkeyPatch) -> None:
+    change_moves(patch, lambda moved: msgspec.structs.replace(moved, to=[*moved.to, moved.mailbox]))
+
+
+@bug("dead letters", DEADLY)
+def notes_are_not_stored(patch: pytest.MonkeyPatch) -> None:
+    change_moves(patch, lambda moved: msgspec.structs.replace(moved, notes=["" for _ in moved.notes]))
+
+
+@bug("dead letters", DEADLY)
+def failures_are_forgotten_in_a_crash(patch: pytest.MonkeyPatch) -> None:
+    def apply(old: Any, store: MemoryStore, record: object) -> None:
+        if not isinstance(record, MessagesFailed):
+            old(store, record)
+
+    wrap(patch, MemoryStore, "_apply", apply)
+
+
+@bug("dead letters")
+def once_more_than_the_policy_says(patch: pytest.MonkeyPatch) -> None:
+    def note_failures(old: Any, mailbox: Mailbox, *others: Any) -> Any:
+        failed = old(mailbox, *others)
+        for _, past in failed:
+            if past.failures == 2:
+                past.failures = 1
+        return failed
+
+    wrap(patch, Mailbox, "note_failures", note_failures)
+
+
+@bug("dead letters")
+def dead_before_the_last_attempt(patch: pytest.MonkeyPatch) -> None:
+    def release(state: Any, command: Release, turn: Turn) -> Any:
+        if command.maximum is None or command.maximum > 0:
+            command = msgspec.structs.replace(command, maximum=0)
+        return burying.release(state, command, turn)
+
+    patch.setitem(broker._CHAPTERS, Release, release)
+
+
+@bug("times")
+def delays_after_failures_are_not_kept(patch: pytest.MonkeyPatch) -> None:
+    def release(old: Any, mailbox: Mailbox, consumer: Any, entries: Any, until: Any, turn: Any) -> None:
+        old(mailbox, consumer, entries, [0 for _ in until], turn)
+
+    wrap(patch, Mailbox, "release", release)
+
+
+@bug("conservation", DEADLY)
+def dead_letters_expire(patch: pytest.MonkeyPatch) -> None:
+    def take_in(old: Any, mailbox: Mailbox, entry: Any, past: Any) -> None:
+        if not entry.expiration:
+            old(mailbox, entry, past)
+
+    wrap(patch, Mailbox, "take_in", take_in)
+
+
+@bug("conservation")
+def what_expires_is_gone_though_there_is_a_queue_for_it(patch: pytest.MonkeyPatch) -> None:
+    def expire(old: Any, mailbox: Mailbox, *others: Any) -> None:
+        mailbox.expiry_queue = ""
+        old(mailbox, *others)
+
+    wrap(patch, Mailbox, "_expire", expire)
+
+
+@bug("redelivery", DEADLY)
+def retry_takes_what_a_consumer_may_have(patch: pytest.MonkeyPatch) -> None:
+    """A real one: shortly after a restart, when it is in doubt who has it."""
+
+    def at_rest(old: Any, mailbox: Mailbox) -> Iterable[Any]:
+        yield from old(mailbox)
+        yield from mailbox._doubtful.values()
+
+    def take_out(old: Any, mailbox: Mailbox, entries: Sequence[Any]) -> None:
+        old(mailbox, entries)
+        for entry in entries:
+            mailbox._doubtful.pop(entry.id, None)
+
+    wrap(patch, Mailbox, "at_rest", at_rest)
+    wrap(patch, Mailbox, "take_out", take_out)
+
+
+@bug("conservation", Plan(gatherers=3, subscribers=4, failures=0.4, checks_inside=False))
+def retry_goes_to_one_subscription_only(patch: pytest.MonkeyPatch) -> None:
+    def origins(*asked: Any) -> list[Mailbox]:
+        return found(*asked)[:1]
+
+    found = burying._origins
+    patch.setattr(burying, "_origins", origins)
+
+
+@bug("browsing", Plan(messages=200, crashes=0, duration=3.0, checks_inside=False))
+def browser_shows_what_is_delayed(patch: pytest.MonkeyPatch) -> None:
+    def browse(old: Any, mailbox: Mailbox, *place: Any) -> Iterable[Any]:
+        yield from old(mailbox, *place)
+        for _, _, entry in mailbox._delayed:
+            yield entry, Past()
+
+    wrap(patch, Mailbox, "browse", browse)
+
+
+@bug("browsing", Plan(messages=200, crashes=0, duration=3.0, checks_inside=False))
+def browser_shows_a_page_twice(patch: pytest.MonkeyPatch) -> None:
+    def after(old: Any, room: WaitingRoom, priority: int, last: int) -> Iterable[Any]:
+        return old(room, priority, last - 1 if last else last)  # type: ignore[no-any-return]
+
+    wrap(patch, WaitingRoom, "after", after)
+
+
+@bug("redelivery", Plan(sharers=3, checks_inside=False))
+def every_consumer_of_a_shared_subscription_gets_all(patch: pytest.MonkeyPatch) -> None:
+    def subscription(
+        state: State, client: Client, topic: TopicPlace | None, command: Subscribe, selector: Any, turn: Turn
+    ) -> Subscription:
+        if command.durable:
+            return consuming._new_subscription(state, client.client_id, topic, command, selector, turn)
+        return shared(state, client, topic, command, selector, turn)
+
+    shared = consuming._shared_subscription
+    patch.setattr(consuming, "_shared_subscription", subscription)
+
+
+@bug("durable subscriptions", Plan(gatherers=2, topics=3, checks_inside=False))
+def pattern_does_not_see_later_topics(patch: pytest.MonkeyPatch) -> None:
+    def add_place(old: Any, state: State, *others: Any) -> Any:
+        place = old(state, *others)
+        if isinstance(place, TopicPlace):
+            place.patterns = {}
+        return place
+
+    wrap(patch, State, "add_place", add_place)
 
 
 @pytest.mark.parametrize(("checker", "plan", "plant"), BUGS, ids=[plant.__name__ for _, _, plant in BUGS])

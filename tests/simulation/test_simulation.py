@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from support.clients import usual_clients
+from support.cast import usual_clients
 from support.history import write_lines
 from support.reports import explain, run_seed
 from support.world import Plan, run_world
@@ -50,6 +50,24 @@ def test_world_is_eventful() -> None:
     faults = {event.value for event in events if event.op == "fault"}
     assert faults == {"crash", "torn", "full", "closed", "died"}
     seen = {(event.type, event.op) for event in events}
-    for wanted in ["ok receive", "ok acknowledge", "fail send", "info send", "info release", "ok unsubscribe"]:
+    for wanted in [
+        "ok receive",
+        "ok acknowledge",
+        "fail send",
+        "info send",
+        "ok release",
+        "ok unsubscribe",
+        "ok browse",
+        "ok retry",
+    ]:
         assert tuple(wanted.split()) in seen, wanted
     assert max(event.count for event in events) >= 3
+    buried = {(event.place, event.reason) for event in events if event.dead_at and event.op == "receive"}
+    assert {place for place, reason in buried if reason != "expired"} == {
+        "queue://DLQ.q0",
+        "queue://DLQ.q1",
+        "queue://DLQ.topics",
+    }
+    assert ("queue://EXP.q0", "expired") in buried
+    assert any(event.retried_at and event.op == "receive" for event in events)
+    assert any(event.shared for event in events)

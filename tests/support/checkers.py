@@ -10,111 +10,26 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
 
-import msgspec
+from support.burial_checkers import check_browsing, check_dead_letters
 from support.history import FAIL, INVOKE, OK, Event, History, producer_of
-
-
-class Verdict(msgspec.Struct, frozen=True):
-    """What a checker says: valid, not valid, or None if the history cannot tell.
-
-    `findings` name every violation, `values` the messages that they speak of, `facts` are numbers for reports.
-    """
-
-    checker: str
-    valid: bool | None
-    findings: list[str]
-    values: set[str]
-    facts: Mapping[str, int] = {}
-
-
-class _Findings:
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.values: set[str] = set()
-
-    def add(self, value: str, text: str) -> None:
-        self.lines.append(f"{value}: {text}")
-        self.values.add(value)
-
-    def verdict(self, checker: str, facts: Mapping[str, int] | None = None, *, known: bool = True) -> Verdict:
-        valid = False if self.lines else (True if known else None)
-        return Verdict(checker, valid, self.lines, self.values, facts or {})
-
-
-class _Sends:
-    """What was sent and what became of it."""
-
-    def __init__(self, history: History) -> None:
-        self.begun: dict[str, int] = {}  # value: position of its first invoke
-        self.asked: dict[str, Event] = {}
-        self.done: dict[str, int] = {}
-        self.failed: set[str] = set()
-        self.last_crash = -1
-        for position, event in enumerate(history):
-            if event.op == "send":
-                if event.type == INVOKE:
-                    self.begun.setdefault(event.value, position)
-                    self.asked.setdefault(event.value, event)
-                elif event.type == OK:
-                    self.done[event.value] = position
-                elif event.type == FAIL:
-                    self.failed.add(event.value)
-            elif event.op == "fault" and event.value == "crash":
-                self.last_crash = position
-        self.end = history[-1].time if history else 0
-
-    def may_be_gone(self, value: str) -> bool:
-        """Whether its absence is no loss: expired, or not persistent while there were crashes (§7.7)."""
-        asked = self.asked[value]
-        if asked.expiration and asked.expiration <= self.end:
-            return True
-        return self.forgotten(value)
-
-    def forgotten(self, value: str) -> bool:
-        """Whether the server may have forgotten in a crash that it ever had the message."""
-        asked = self.asked.get(value)
-        return asked is not None and not asked.persistent and self.last_crash >= self.begun[value]
-
-
-def _received(history: History) -> dict[str, Counter[str]]:
-    """By place, how often each value was received."""
-    received: dict[str, Counter[str]] = defaultdict(Counter)
-    for event in history:
-        if event.op == "receive":
-            received[event.place][event.value] += 1
-    return received
-
-
-def _drained(history: History) -> dict[str, bool]:
-    """By place, whether the drain that was begun last was finished."""
-    drained: dict[str, bool] = {}
-    for event in history:
-        if event.op == "drain":
-            drained[event.place] = event.type == OK
-    return drained
-
-
-def _remaining(history: History) -> dict[str, set[str]]:
-    """By place, what the server still had at the end."""
-    remaining: dict[str, set[str]] = defaultdict(set)
-    for event in history:
-        if event.op == "remains":
-            remaining[event.place].add(event.value)
-    return remaining
+from support.judging import EXPIRED, Findings, Sends, Verdict, among, drained_places, received_at, remaining_at
 
 
 def _judge_place(
     place: str,
     expected: Iterable[str],
     possible: set[str],
-    sends: _Sends,
+    sends: Sends,
     received: Counter[str],
     remaining: set[str],
     drained: bool,
-    findings: _Findings,
+    findings: Findings,
     facts: Counter[str],
 ) -> bool:
-    """Lost, unexpected, duplicated and recovered messages of one place; whether it can be judged at all."""
+    """Lost, unexpected, duplicated and recovered messages of one place; whether it can be judged at all.
+
+    `remaining` is what is still there, or in its queues for the dead.
+    """
     judged = True
     for value in expected:
         if value in received or value in remaining or sends.may_be_gone(value):
@@ -140,19 +55,26 @@ def check_total_queue(history: History) -> Verdict:
 
     A drain that was cut short makes the run unknown, never valid.
     """
-    sends, received, remaining, drained = _Sends(history), _received(history), _remaining(history), _drained(history)
-    findings, facts = _Findings(), Counter[str]()
+    sends, received, remaining, drained = (
+        Sends(history),
+        received_at(history),
+        remaining_at(history),
+        drained_places(history),
+    )
+    findings, facts = Findings(), Counter[str]()
     queues = {event.destination for event in sends.asked.values() if event.destination.startswith("queue://")}
     known = True
     for queue in sorted(queues | {place for place in received if place.startswith("queue://")}):
+        origins = {queue, *sends.burials.origins(queue)}
         sent = [value for value, event in sends.asked.items() if event.destination == queue]
+        buried = [value for value, event in sends.asked.items() if among(event.destination, origins)]
         known &= _judge_place(
             queue,
             [value for value in sent if value in sends.done],
-            set(sent) - sends.failed,
+            set(buried) - sends.failed,
             sends,
             received[queue],
-            remaining[queue],
+            remaining[queue].union(*(remaining[grave] | received[grave].keys() for grave in sends.burials.of(queue))),
             drained.get(queue, False),
             findings,
             facts,
@@ -160,42 +82,66 @@ def check_total_queue(history: History) -> Verdict:
     return findings.verdict("total queue", facts, known=known)
 
 
-def check_durable_subscriptions(history: History) -> Verdict:
-    """Promise 6: a durable subscription that existed during the whole send gets the message (§8.3.3)."""
-    sends, received, remaining, drained = _Sends(history), _received(history), _remaining(history), _drained(history)
-    findings, facts = _Findings(), Counter[str]()
-    topics: dict[str, str] = {}
-    least: dict[str, int] = {}
-    lives: dict[str, tuple[int, int, int]] = {}  # place: first asked for, there, no more there
-    never = len(history)
-    for position, event in enumerate(history):
-        if event.op == "subscribe" and event.place:
-            begun, there, gone = lives.get(event.place, (position, never, never))
-            if event.type == OK:
-                there = min(there, position)
-            lives[event.place] = begun, there, gone
-            topics[event.place] = event.destination or topics.get(event.place, "")
-            least[event.place] = event.least_priority
-        elif event.op == "unsubscribe" and event.type == INVOKE and event.place in lives:
-            begun, there, _ = lives[event.place]
-            lives[event.place] = begun, there, position
-    known = True
-    for place, (begun, there, gone) in sorted(lives.items()):
-        sent = [
+class _Subscription:
+    """The life of a durable subscription: positions in the history, and what it takes."""
+
+    def __init__(self, position: int, event: Event) -> None:
+        self.begun = position
+        self.there: int | None = None
+        self.gone = False
+        self.asked = event
+
+    def meant(self, sends: Sends) -> list[str]:
+        """What was sent to its topic, or to those that its pattern matches, and is not left out by its selector."""
+        return [
             value
             for value, event in sends.asked.items()
-            if event.destination == topics[place] and event.priority >= least[place]
+            if event.priority >= self.asked.least_priority and among(event.destination, {self.asked.destination})
         ]
-        # What waited in a subscription went with it, so nothing can be expected of one that was deleted.
-        expected = [value for value in sent if value in sends.done and there < sends.begun[value]]
+
+    def expected(self, sends: Sends) -> list[str]:
+        """What it must have got.  What waited in a subscription goes with it, so nothing if it was deleted."""
+        there = self.there
+        if there is None or self.gone:
+            return []
+        return [value for value in self.meant(sends) if value in sends.done and there < sends.begun[value]]
+
+
+def _subscriptions(history: History) -> dict[str, _Subscription]:
+    lives: dict[str, _Subscription] = {}
+    for position, event in enumerate(history):
+        if event.op == "subscribe" and event.place:
+            life = lives.setdefault(event.place, _Subscription(position, event))
+            if event.type == OK and life.there is None:
+                life.there = position
+                life.asked = event
+        elif event.op == "unsubscribe" and event.type == INVOKE and event.place in lives:
+            lives[event.place].gone = True
+    return lives
+
+
+def check_durable_subscriptions(history: History) -> Verdict:
+    """Promise 6: a durable subscription that existed during the whole send gets the message (§8.3.3)."""
+    sends, received, remaining, drained = (
+        Sends(history),
+        received_at(history),
+        remaining_at(history),
+        drained_places(history),
+    )
+    findings, facts = Findings(), Counter[str]()
+    lives = _subscriptions(history)
+    known = True
+    never = len(history)
+    for place, life in sorted(lives.items()):
+        sent = life.meant(sends)
         known &= _judge_place(
             place,
-            expected if gone == never else [],
-            {value for value in sent if value not in sends.failed and begun < sends.done.get(value, never)},
+            life.expected(sends),
+            {value for value in sent if value not in sends.failed and life.begun < sends.done.get(value, never)},
             sends,
             received[place],
             remaining[place],
-            gone < never or drained.get(place, False),
+            life.gone or drained.get(place, False),
             findings,
             facts,
         )
@@ -203,12 +149,14 @@ def check_durable_subscriptions(history: History) -> Verdict:
 
 
 def check_acknowledged(history: History) -> Verdict:
-    """Promise 2: what was acknowledged is never delivered again (§6.2.11)."""
-    findings = _Findings()
-    sends = _Sends(history)
+    """Promise 2: what was acknowledged is never delivered again (§6.2.11), from there or as a dead letter."""
+    findings = Findings()
+    sends = Sends(history)
     acknowledged: dict[tuple[str, str], int] = {}
     for event in history:
-        key = (event.place, event.value)
+        key = (sends.burials.family(event.place), event.value)
+        if not key[0]:
+            continue
         if event.op == "acknowledge" and event.type == OK:
             acknowledged.setdefault(key, event.time)
         elif event.op == "receive" and key in acknowledged and not sends.forgotten(event.value):
@@ -216,23 +164,23 @@ def check_acknowledged(history: History) -> Verdict:
             if released > acknowledged[key]:
                 findings.add(
                     event.value,
-                    f"was acknowledged at {event.place} at {acknowledged[key]} and delivered again at {released}",
+                    f"was acknowledged at {key[0]} at {acknowledged[key]} and delivered again at {released}",
                 )
         elif event.op == "remains" and key in acknowledged:
-            findings.add(event.value, f"was acknowledged at {event.place} and is still there")
+            findings.add(event.value, f"was acknowledged at {key[0]} and is still there")
     return findings.verdict("acknowledged", {"acknowledged": len(acknowledged)})
 
 
 def check_duplicates(history: History) -> Verdict:
     """Promise 3: however often a producer repeats itself, its message is stored once.
 
-    A message has one tag in a place as long as it lives, and a tag stands for one message.  Where tags are unknown, a
-    second first delivery gives the duplicate away.  Non-persistent messages may be repeated after a crash, in which
-    the server forgot that it had them.
+    A message has one tag as long as it lives, wherever it is, and a tag stands for one message.  Where tags are
+    unknown, a second first delivery gives the duplicate away.  Non-persistent messages may be repeated after a crash,
+    in which the server forgot that it had them.
     """
-    findings = _Findings()
-    sends = _Sends(history)
-    tags: dict[tuple[str, str], int] = {}
+    findings = Findings()
+    sends = Sends(history)
+    tags: dict[str, int] = {}
     values: dict[int, str] = {}
     fresh: set[tuple[str, str]] = set()
     for event in history:
@@ -246,7 +194,7 @@ def check_duplicates(history: History) -> Verdict:
         if sends.forgotten(event.value):
             continue
         if event.tag:
-            known = tags.setdefault(key, event.tag)
+            known = tags.setdefault(event.value, event.tag)
             if known != event.tag:
                 findings.add(event.value, f"is at {event.place} twice, under the tags {known} and {event.tag}")
         elif event.count == 1:
@@ -262,26 +210,31 @@ def check_order(history: History) -> Verdict:
     To each consumer first deliveries come in order.  A subscription has one consumer at a time, so there first
     deliveries are in order over all its consumers, and to each of them everything is, but what it gave back itself.
     """
-    findings = _Findings()
-    sends = _Sends(history)
+    findings = Findings()
+    sends = Sends(history)
     released: set[tuple[str, str]] = set()
+    put_off: set[tuple[str, str]] = set()
     last_new: dict[tuple[object, ...], int] = {}
     last_any: dict[tuple[object, ...], int] = {}
     for event in history:
         if event.op == "release":
             released.add((event.consumer, event.value))
+            if event.delivery_time:
+                put_off.add((event.place, event.value))
         if event.op != "receive" or event.value not in sends.asked or sends.forgotten(event.value):
             continue
+        if event.retried_at or sends.burials.origins(event.place):
+            continue  # others went on meanwhile
         asked = sends.asked[event.value]
         producer, counter = producer_of(event.value)
-        stream = (event.place, producer, asked.priority, asked.persistent, asked.delivery_time)
-        alone = not event.place.startswith("queue://")
+        stream = (event.place, producer, asked.destination, asked.priority, asked.persistent, asked.delivery_time)
+        alone = not event.place.startswith("queue://") and not event.shared
         if event.count == 1:
             key = stream if alone else (*stream, event.consumer)
             if counter <= last_new.get(key, 0):
                 findings.add(event.value, f"came to {event.consumer} of {event.place} after {producer}-{last_new[key]}")
             last_new[key] = max(counter, last_new.get(key, 0))
-        if alone:
+        if alone and (event.place, event.value) not in put_off:
             key = (*stream, event.consumer)
             if counter <= last_any.get(key, 0) and (event.consumer, event.value) not in released:
                 findings.add(
@@ -299,52 +252,78 @@ FULL = 6000
 
 
 def check_times(history: History, late: int = LATE) -> Verdict:
-    """Promise 7: nothing before its delivery time (§7.9), nothing after its expiration (§3.4.9)."""
-    findings = _Findings()
-    sends = _Sends(history)
+    """Promise 7: nothing before its delivery time (§7.9), nothing after its expiration (§3.4.9).
+
+    After a failure nothing before the time that was asked for, unless there was trouble after which the server cannot
+    know of it any more.  A dead letter does not expire, and nothing is buried as expired too early.
+    """
+    findings = Findings()
+    sends = Sends(history)
     last_full = -FULL
+    put_off: dict[tuple[str, str], int] = {}
     for event in history:
-        if event.op == "fault" and event.value == "full":
-            last_full = event.time
+        key = (event.place, event.value)
+        if event.op == "fault":
+            put_off.clear()
+            if event.value == "full":
+                last_full = event.time
+        elif event.op == "release":
+            put_off.pop(key, None)
+            if event.type == OK and event.delivery_time:
+                put_off[key] = event.delivery_time
         asked = sends.asked.get(event.value)
         if event.op != "receive" or asked is None:
             continue
         when = event.released or event.time
         if when < asked.delivery_time:
             findings.add(event.value, f"was delivered {asked.delivery_time - when} ms before its time")
+        if event.reason == EXPIRED and not 0 < asked.expiration <= event.dead_at:
+            findings.add(event.value, f"was buried as expired at {event.dead_at}, but expires at {asked.expiration}")
+        if event.dead_at or event.retried_at:
+            continue
+        if when < put_off.pop(key, 0):
+            findings.add(event.value, f"came again to {event.place} before the delay after its failure was over")
         if asked.expiration and when > asked.expiration + late and when > last_full + FULL:
             findings.add(event.value, f"was delivered {when - asked.expiration} ms after its expiration")
     return findings.verdict("times")
 
 
 def check_conservation(history: History) -> Verdict:
-    """Promise 7: in = consumed + expired + still there, for each queue.
+    """Promise 7: in = consumed + dead + expired + still there, for each queue and durable subscription.
 
-    Consumed is what somebody tried to acknowledge.  It needs the `remains` of the end; without a finished drain it
-    cannot tell.
+    Consumed is what somebody tried to acknowledge, there or as a dead letter.  It needs the `remains` of the end;
+    without a finished drain it cannot tell.
     """
-    sends, remaining, drained = _Sends(history), _remaining(history), _drained(history)
-    findings, facts = _Findings(), Counter[str]()
+    sends, remaining, drained = Sends(history), remaining_at(history), drained_places(history)
+    findings, facts = Findings(), Counter[str]()
     trying: dict[tuple[str, str], set[str]] = defaultdict(set)  # who
     for event in history:
         if event.op == "acknowledge":
             who = trying[event.place, event.value]
             who.discard(event.process) if event.type == FAIL else who.add(event.process)
+    expected = [
+        (value, asked.destination, asked.destination)
+        for value, asked in sends.asked.items()
+        if value in sends.done and asked.destination.startswith("queue://")
+    ]
+    for place, life in _subscriptions(history).items():
+        expected += [(value, place, life.asked.destination) for value in life.expected(sends)]
     known = True
-    for value, asked in sends.asked.items():
-        queue = asked.destination
-        if value not in sends.done or not queue.startswith("queue://"):
-            continue
-        known &= drained.get(queue, False)
+    for value, place, origin in expected:
+        judged = drained.get(place, False)
+        known &= judged
         facts["in"] += 1
-        if value in remaining[queue]:
+        graves = sends.burials.of(origin)
+        if value in remaining[place]:
             facts["there"] += 1
-        elif trying[queue, value]:
+        elif any(value in remaining[grave] for grave in graves):
+            facts["dead"] += 1
+        elif any(trying[one, value] for one in (place, *graves)):
             facts["consumed"] += 1
         elif sends.may_be_gone(value):
             facts["expired"] += 1
-        elif drained.get(queue, False):
-            findings.add(value, f"is neither consumed nor expired nor in {queue}")
+        elif judged:
+            findings.add(value, f"is neither consumed nor expired nor dead nor in {place}")
     return findings.verdict("conservation", facts, known=known)
 
 
@@ -354,8 +333,13 @@ def check_transactions(history: History) -> Verdict:
     What was rolled back is never seen.  If nobody knows how a commit ended, its sends are there all or none, and if
     they are there, what it acknowledged is gone.
     """
-    sends, received, remaining, drained = _Sends(history), _received(history), _remaining(history), _drained(history)
-    findings, facts = _Findings(), Counter[str]()
+    sends, received, remaining, drained = (
+        Sends(history),
+        received_at(history),
+        remaining_at(history),
+        drained_places(history),
+    )
+    findings, facts = Findings(), Counter[str]()
     outcomes: dict[str, str] = {}
     sent: dict[str, set[str]] = defaultdict(set)
     acknowledged: dict[str, set[tuple[str, str]]] = defaultdict(set)
@@ -402,8 +386,8 @@ def check_redelivery(history: History, unnoticed: int = UNNOTICED) -> Verdict:
     A first delivery has count 1, unless something happened since its send, or not long before, after which the server
     may have delivered it in vain.
     """
-    findings = _Findings()
-    sends = _Sends(history)
+    findings = Findings()
+    sends = Sends(history)
     counts: dict[tuple[str, str], set[int]] = defaultdict(set)
     last_trouble = -unnoticed
     for event in history:
@@ -411,11 +395,14 @@ def check_redelivery(history: History, unnoticed: int = UNNOTICED) -> Verdict:
             last_trouble = event.time
         if event.op != "receive":
             continue
-        seen = counts[event.place, event.value]
+        family = sends.burials.family(event.place)
         if event.count < 1:
             findings.add(event.value, f"has delivery count {event.count}")
+        if not family:
+            continue
+        seen = counts[family, event.value]
         if event.count in seen and not sends.forgotten(event.value):
-            findings.add(event.value, f"was delivered twice from {event.place} with count {event.count}")
+            findings.add(event.value, f"was delivered twice from {family} with count {event.count}")
         asked = sends.asked.get(event.value)
         if not seen and event.count > 1 and asked is not None and last_trouble + unnoticed < asked.time:
             findings.add(event.value, f"came first from {event.place} with count {event.count}, without a reason")
@@ -439,6 +426,8 @@ ALL: Mapping[str, Callable[[History], Verdict]] = {
     "conservation": check_conservation,
     "redelivery": check_redelivery,
     "transactions": check_transactions,
+    "dead letters": check_dead_letters,
+    "browsing": check_browsing,
 }
 
 

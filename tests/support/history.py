@@ -7,10 +7,18 @@ An operation is a pair of events of one process: `invoke`, then `ok` (it was don
     subscribe    place, destination, least_priority: a durable subscription exists from `ok` on; its selector takes
                  what has this priority or a higher one
     unsubscribe  place: it exists no more from `invoke` on
-    receive      value, place, consumer, count, and if known tag and released; only `ok`
+    receive      value, place, consumer, count, and if known tag and released; shared if the subscription has several
+                 consumers; what the note of a message from elsewhere says: origin, reason, failures, dead_at,
+                 retried_at; only `ok`
     acknowledge  value, place, consumer, transaction
     commit       transaction: the sends and acknowledgements that name it are done, or not, together
-    release      value, place, consumer: given back on purpose; only `info`
+    release      value, place, consumer: the consumer failed on it; maximum: after so many failures that makes it a
+                 dead letter, -1 for never; delivery_time: not again before that (all at invoke)
+    policy       place (where messages were sent or subscribed to), destination: its queue for what value says,
+                 `dead` letters or `expired` messages; only `info`
+    retry        place: dead letters there were sent back
+    browse       value, place, consumer (one pass through the queue), tag, released (when the page was asked for),
+                 least_priority, retried_at, dead_at: a browser saw it; only `ok`
     fault        value says which: crash, torn, closed, full …; only `info`
     remains      value, place: what the server still has at the end; only `ok`
     drain        place: the consumers took all that there was; a drain without `ok` was cut short
@@ -55,6 +63,13 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     expiration: int = 0
     transaction: str = ""
     least_priority: int = 0
+    shared: bool = False
+    maximum: int = -1
+    origin: str = ""
+    reason: str = ""
+    failures: int = 0
+    dead_at: int = 0
+    retried_at: int = 0
 
     def __str__(self) -> str:
         shown = msgspec.to_builtins(self)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import msgspec
-from support.checkers import Verdict, check_all
-from support.clients import usual_clients
+from support.cast import usual_clients
+from support.checkers import check_all
 from support.history import History, excerpt
+from support.judging import Verdict
 from support.world import Plan, run_world
 
 SMALLER = (0.15, 0.3, 0.6)

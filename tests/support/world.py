@@ -21,12 +21,13 @@ from support.simulated import SimulatedLoop
 
 from rmimom.commands import Acknowledge, Command, Disconnect, Send
 from rmimom.core.broker import Broker
-from rmimom.core.place import TopicPlace
+from rmimom.core.place import QueuePlace
 from rmimom.core.state import Rules
 from rmimom.destination import Queue, Topic
 from rmimom.engine import Engine
 from rmimom.errors import JMSError
 from rmimom.frame import Delivered
+from rmimom.policy import Policies, RedeliveryPolicy, Rule
 from rmimom.store.memory import MemoryStore
 from rmimom.store.thread import StoreThread
 
@@ -51,6 +52,14 @@ class Plan(msgspec.Struct, frozen=True):
     """Clients that take from the first queue and send to the second one and the topics, in transactions."""
     choosers: int = 1
     """Workers, and subscribers, that take only messages of high priority."""
+    sharers: int = 2
+    """Consumers of one shared subscription, durable or not."""
+    gatherers: int = 1
+    """Durable subscriptions to a pattern that all topics match."""
+    visitors: int = 1
+    """Clients that browse the queues and send dead letters back."""
+    failures: float = 0.15
+    """How often, of the times that it has messages, a consumer fails on some of them."""
     crashes: int = 3
     tears: int = 6
     full_periods: int = 1
@@ -58,6 +67,17 @@ class Plan(msgspec.Struct, frozen=True):
     resident_bytes: int = 2000
     checks_inside: bool = True
     """Whether the rules of the core are checked on the way, too, and not only the history."""
+
+
+DEAD_TOPICS = Queue("DLQ.topics")
+POLICIES = Policies(
+    [
+        Rule("queue://q0", RedeliveryPolicy(maximum=2, expiry="EXP.{name}")),
+        Rule("queue://q1", RedeliveryPolicy(maximum=1, delay=200, multiplier=2, maximum_delay=500, jitter=0.5)),
+        Rule("topic://>", RedeliveryPolicy(maximum=1, dead_letter=DEAD_TOPICS.name)),
+    ]
+)
+"""What becomes of messages in the world: dead letters of all kinds, and expired messages that are kept or not."""
 
 
 class DiskThread(StoreThread):
@@ -222,8 +242,10 @@ class World:
         self.plan = plan
         self.chance = random.Random(seed)
         self.queues = [Queue(f"q{number}") for number in range(plan.queues)]
-        self.topics = [Topic(f"t{number}") for number in range(plan.topics)]
-        self.rules = Rules(resident_bytes=self.plan.resident_bytes)
+        self.topics = [Topic(f"t.{number}") for number in range(plan.topics)]
+        self.pattern = Topic("t.*")
+        self.rules = Rules(resident_bytes=self.plan.resident_bytes, policies=POLICIES)
+        self.burials: list[Queue] = []
         self.store = MemoryStore()
         self.history: History = []
         self.failures: list[BaseException] = []
@@ -258,6 +280,15 @@ class World:
         return self.loop.time() >= self.faults_until
 
     # What happens.
+
+    def _note_policies(self) -> None:
+        for origin in (*self.queues, *self.topics, self.pattern):
+            policy = self.rules.policies.of(origin)
+            for what, name in (("dead", policy.dead_letter_queue(origin)), ("expired", policy.expiry_queue(origin))):
+                if name:
+                    self.note("world", INFO, "policy", value=what, place=str(origin), destination=str(Queue(name)))
+                    if Queue(name) not in self.burials:
+                        self.burials.append(Queue(name))
 
     async def _start_server(self) -> None:
         server = Server(self)
@@ -305,6 +336,7 @@ class World:
     async def run(self, clients: Clients) -> None:
         """Let the world go its way: trouble for a while, then peace until the consumers have taken all."""
         self.faults_until = self.plan.duration
+        self._note_policies()
         await self._start_server()
         tasks = [self.loop.create_task(client) for client in clients(self)]
         await self._trouble()
@@ -340,28 +372,22 @@ class World:
         return False
 
     def _places(self) -> list[str]:
-        return [*(str(queue) for queue in self.queues), *self.subscriptions]
+        return [*(str(queue) for queue in (*self.queues, *self.burials)), *self.subscriptions]
 
     def _note_remains(self) -> None:
         assert self.server is not None
         state = self.server.engine.broker.state
-        for place in state.places.values():
-            if isinstance(place, TopicPlace):
-                found = [
-                    (f"{place.destination}#{one.name}", one.mailbox)
-                    for one in place.subscriptions.values()
-                    if one.durable
-                ]
-            else:
-                found = [(str(place.destination), place.mailbox)]
-            for name, mailbox in found:
-                ids = [entry.id for entry in mailbox.entries()]
-                frames = self.store.frames(ids)
-                for entry in mailbox.entries():
-                    frame = entry.frame or frames.get(entry.id)
-                    assert frame is not None or not self.plan.checks_inside, f"the frame of {entry} is nowhere"
-                    if frame is None:
-                        continue
+        found = [
+            (str(place.destination), place.mailbox) for place in state.places.values() if isinstance(place, QueuePlace)
+        ]
+        # Their mailboxes know the topic or pattern that was subscribed to.
+        found += [(f"{one.mailbox.origin}#{one.name}", one.mailbox) for one in state.subscriptions.values()]
+        for name, mailbox in found:
+            frames = self.store.frames([entry.id for entry in mailbox.entries()])
+            for entry in mailbox.entries():
+                frame = entry.frame or frames.get(entry.id)
+                assert frame is not None or not self.plan.checks_inside, f"the frame of {entry} is nowhere"
+                if frame is not None:
                     self.note("world", OK, "remains", value=body_of(frame), place=name, tag=entry.id)
 
 
