@@ -1,8 +1,8 @@
 """Questions and answers: a request goes out and its reply is waited for (Jakarta Messaging 3.1 §2.16, §4.1.7).
 
-A requestor has a temporary queue for its replies and two sessions of its own: JMS lets nobody send with a session
-whose consumer has an observer.  Which reply belongs to which request says the correlation id, so several requests may
-be outstanding, from one thread or many.
+A requestor has a temporary destination for its replies, a queue or a topic as that of its requests is, and two
+sessions of its own: JMS lets nobody send with a session whose consumer has an observer.  Which reply belongs to which
+request says the correlation id, so several requests may be outstanding, from one thread or many.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from rmimom.client.receipt import Receipt
-from rmimom.destination import Destination
+from rmimom.destination import Destination, TemporaryQueue, TemporaryTopic, Topic
 from rmimom.errors import IllegalStateError
 from rmimom.message import Message
 from rmimom.values import PropertyValue
 
 if TYPE_CHECKING:
     from rmimom.client.connection import Connection
+    from rmimom.client.consumer import Consumer
 
 
 class PendingReply:
@@ -66,9 +67,15 @@ class Requestor:
         self._closed = False
         try:
             self._producer = self._sending.create_producer(destination)
-            self._replies = self._listening.create_temporary_queue()
-            self._consumer = self._listening.create_receiver(self._replies)
-            self._consumer.attach(self._take)
+            self._replies: TemporaryQueue | TemporaryTopic
+            consumer: Consumer
+            if isinstance(destination, Topic):
+                self._replies = self._listening.create_temporary_topic()
+                consumer = self._listening.create_subscriber(self._replies)
+            else:
+                self._replies = self._listening.create_temporary_queue()
+                consumer = self._listening.create_receiver(self._replies)
+            consumer.attach(self._take)
         except BaseException:
             self._sending.close()
             self._listening.close()
@@ -136,7 +143,7 @@ class Requestor:
         return pending
 
     def close(self) -> None:
-        """Close the requestor and delete its temporary queue; twice is harmless.  Who waits gets IllegalStateError."""
+        """Close the requestor with its temporary destination; who waits gets IllegalStateError.  Twice is harmless."""
         with self._lock:
             if self._closed:
                 return

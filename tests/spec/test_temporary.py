@@ -91,7 +91,7 @@ def test_deleting_a_temporary_destination(session: Session) -> None:
     queue, topic = session.create_temporary_queue(), session.create_temporary_topic()
     for made in (queue, topic):
         consumer = session.create_receiver(made) if isinstance(made, Queue) else session.create_subscriber(made)
-        with pytest.raises(IllegalStateError, match="consumer|subscriber"):
+        with pytest.raises(IllegalStateError, match=r"consumer|subscriber"):
             made.delete()
         consumer.close()
         made.delete()
