@@ -10,12 +10,13 @@ A store keeps the state that a sequence of batches of records describes.  It is 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
 from rmimom.records import Batch
-from rmimom.snapshot import Snapshot
+from rmimom.snapshot import Position, Snapshot
 
 
 class StoreStatistics(msgspec.Struct, frozen=True):
@@ -63,6 +64,22 @@ class Store(Protocol):
 
         Called when the engine is idle.  Changes nothing that `load` and `frames` would tell.  Raises StoreFullError
         when there is no room for it (nothing has changed, and it may be tried again later), else as `append` does.
+        """
+        ...
+
+    def copy_to(self, path: Path, reserve: int = 0) -> Position:
+        """Write everything as of one moment to the new file `path`, for a standby; returns the place in the log.
+
+        Any thread may ask, while the store's own goes on to append.  Raises StoreFullError if less than `reserve` bytes
+        would be left on the disk, else StoreError.
+        """
+        ...
+
+    def replace_by(self, copy: Path) -> None:
+        """Hold what `copy_to` of another store wrote, and nothing else; the file is used up.
+
+        A crash leaves the old state or the new one.  Raises StoreDamagedError and StoreVersionError for a file that
+        cannot be used, and holds the old state then.
         """
         ...
 

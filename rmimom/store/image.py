@@ -53,12 +53,13 @@ class Image:
     def __init__(self) -> None:
         self.position = Position()
         self.messages: dict[int, MessageRow] = {}
+        self.spilled: set[int] = set()
+        """Non-persistent messages among them."""
         self._destinations: dict[int, DestinationCreated] = {}
         self._subscriptions: dict[int, SubscriptionCreated] = {}
         self._producers: dict[str, ProducerAdvanced] = {}
         self._users: dict[str, UserPut] = {}
         self._delivered_up_to: dict[int, int] = {}
-        self._spilled: set[int] = set()
         self._deliveries: dict[int, dict[int, _Past]] = {}
         self._dropped: list[int] = []
 
@@ -107,7 +108,7 @@ class Image:
     def drop_spilled(self) -> list[int]:
         """Forget the non-persistent messages, which must not outlive the server that took them; returns their ids."""
         self._dropped = []
-        self._drop(list(self._spilled))
+        self._drop(list(self.spilled))
         return self._dropped
 
     def _apply(self, record: Record) -> None:
@@ -161,7 +162,7 @@ class Image:
                 number, record.destination, head.priority, head.expiration, head.delivery_time, len(frame)
             )
             if head.mode != PERSISTENT:
-                self._spilled.add(number)
+                self.spilled.add(number)
         for mailbox in record.mailboxes:
             self._deliveries.setdefault(mailbox, {}).update(dict.fromkeys(record.ids, _NEW))
 
@@ -179,7 +180,7 @@ class Image:
         for number in ids:
             if self.messages.pop(number, None) is not None:
                 self._dropped.append(number)
-                self._spilled.discard(number)
+                self.spilled.discard(number)
 
     def _delete_destination(self, destination: int) -> None:
         self._destinations.pop(destination, None)

@@ -6,11 +6,36 @@ It outlives `close()` and may be opened again, so that one object plays the disk
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
-from rmimom.errors import IllegalStateError, StoreError, StoreFullError
-from rmimom.records import Batch, MessagesStored
+import msgspec
+
+from rmimom.errors import IllegalStateError, StoreDamagedError, StoreError, StoreFullError
+from rmimom.records import (
+    Batch,
+    DestinationCreated,
+    MessagesStored,
+    ProducerAdvanced,
+    SubscriptionCreated,
+    UserPut,
+)
+from rmimom.snapshot import DeliveryRow, MessageRow, Position
 from rmimom.store.base import StoreStatistics
 from rmimom.store.image import Image, ImageSnapshot
+
+
+class _Contents(msgspec.Struct, array_like=True):
+    """Everything in a store, as a file holds it."""
+
+    position: Position
+    destinations: list[DestinationCreated]
+    subscriptions: list[SubscriptionCreated]
+    producers: list[ProducerAdvanced]
+    users: list[UserPut]
+    delivered_up_to: dict[int, int]
+    messages: list[MessageRow]
+    deliveries: list[DeliveryRow]
+    frames: dict[int, bytes]
 
 
 class MemoryStore:
@@ -74,6 +99,39 @@ class MemoryStore:
         """Nothing to do here."""
         self._check_open()
         return False
+
+    def copy_to(self, path: Path, reserve: int = 0) -> Position:
+        """Write everything to a file; see `rmimom.store.base.Store.copy_to`."""
+        del reserve
+        self._check_open()
+        snapshot = self._image.snapshot()
+        # What was spilled must not outlive this server.
+        kept = {number: frame for number, frame in self._frames.items() if number not in self._image.spilled}
+        contents = _Contents(
+            snapshot.position,
+            list(snapshot.destinations()),
+            list(snapshot.subscriptions()),
+            list(snapshot.producers()),
+            list(snapshot.users()),
+            dict(snapshot.delivered_up_to()),
+            [row for row in snapshot.messages() if row.id in kept],
+            [row for row in snapshot.deliveries() if row.message in kept],
+            kept,
+        )
+        path.write_bytes(msgspec.msgpack.encode(contents))
+        return snapshot.position
+
+    def replace_by(self, copy: Path) -> None:
+        """Hold what another store's `copy_to` wrote; see `rmimom.store.base.Store.replace_by`."""
+        self._check_open()
+        try:
+            contents = msgspec.msgpack.decode(copy.read_bytes(), type=_Contents)
+        except msgspec.MsgspecError as error:
+            raise StoreDamagedError(f"the copy at {copy} cannot be read: {error}", path=str(copy)) from error
+        copy.unlink()
+        *state, self._frames = msgspec.structs.astuple(contents)
+        self._image = Image.of(ImageSnapshot(*state))
+        self._bytes = sum(map(len, self._frames.values()))
 
     def statistics(self) -> StoreStatistics:
         """The counters."""

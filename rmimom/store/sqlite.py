@@ -26,6 +26,7 @@ from rmimom.snapshot import Position
 from rmimom.store import compaction, schema
 from rmimom.store.base import StoreStatistics
 from rmimom.store.changes import Changes, delete_segments
+from rmimom.store.copying import copy_database, put_in_place
 from rmimom.store.examination import examine
 from rmimom.store.lock import DirectoryLock
 from rmimom.store.mark import Mark
@@ -142,6 +143,24 @@ class SqliteStore:
         self._opened()
         return self._sweep() or self._compact() or self._vacuum() or self._checkpoint()
 
+    def copy_to(self, path: Path, reserve: int = 0) -> Position:
+        """Write everything as of one moment to a file; see `rmimom.store.base.Store.copy_to`."""
+        self._opened()
+        return copy_database(self.database, path, reserve)
+
+    def replace_by(self, copy: Path) -> None:
+        """Hold what another store's `copy_to` wrote; see `rmimom.store.base.Store.replace_by`."""
+        self._opened()
+        examine(copy, 0)
+        self._close_database()
+        try:
+            # It vouches for the old state.
+            self._mark.path.unlink(missing_ok=True)
+            put_in_place(copy, self.database)
+            self._open_files()
+        except (*SQLITE_FAILURES, OSError) as error:
+            raise explain(error, self.database) from error
+
     def statistics(self) -> StoreStatistics:
         """The counters; may be called from any thread at any time."""
         size = 0
@@ -155,11 +174,14 @@ class SqliteStore:
 
     def close(self) -> None:
         """Fold the log into the database and let go of everything.  Twice is harmless."""
+        self._close_database()
+        self._lock.release()
+
+    def _close_database(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
         self._mark.close()
-        self._lock.release()
 
     # Opening.
 
@@ -177,6 +199,7 @@ class SqliteStore:
         )
         self._connection = connection
         for pragma in (
+            "journal_mode = WAL",  # a copy has lost it
             "synchronous = FULL",
             "fullfsync = ON",
             "checkpoint_fullfsync = ON",

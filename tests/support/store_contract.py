@@ -9,7 +9,7 @@ import pytest
 from support.batches import NOW, Script, make_frame, queue, stored, subscription, topic
 from support.stores import Checker, contents
 
-from rmimom.errors import IllegalStateError, StoreError, StoreFullError
+from rmimom.errors import IllegalStateError, StoreDamagedError, StoreError, StoreFullError
 from rmimom.frame import NON_PERSISTENT
 from rmimom.records import (
     Batch,
@@ -381,6 +381,34 @@ class StoreContract(ABC):
         store.open()
         found = store.statistics()
         assert (found.batches, found.records, found.messages, found.frames_loaded) == (0, 0, 9, 0)
+
+    def test_a_copy_is_the_state_of_one_moment_and_can_take_the_place_of_another(self, store, append, tmp_path):
+        append(*PLACES, stored(QUEUE, [QUEUE], FRAMES))
+        before = contents(store)
+        append(stored(QUEUE, [QUEUE], {30: make_frame(mode=NON_PERSISTENT)}))
+        before["position"] = contents(store)["position"]
+        assert store.copy_to(tmp_path / "copy") == before["position"]
+        append(MessagesRemoved(QUEUE, [10]), MessagesDropped([10]), UserPut("new", b"s", b"d", False))
+        assert contents(store) != before
+        store.replace_by(tmp_path / "copy")
+        assert contents(store) == before
+        assert store.frames(list(FRAMES)) == FRAMES
+        assert not (tmp_path / "copy").exists()
+        append(MessagesRemoved(QUEUE, [11]), MessagesDropped([11]))
+        after = contents(store)
+        store.close()
+        store.open()
+        assert contents(store) == after
+        assert store.statistics().messages == len(FRAMES) - 1
+
+    def test_a_copy_without_sense_is_refused(self, store, append, tmp_path):
+        append(*PLACES, stored(QUEUE, [QUEUE], FRAMES))
+        before = contents(store)
+        (tmp_path / "copy").write_bytes(b"this is nothing" * 100)
+        with pytest.raises(StoreDamagedError):
+            store.replace_by(tmp_path / "copy")
+        assert contents(store) == before
+        append(MessagesRemoved(QUEUE, [10]), MessagesDropped([10]))
 
     def test_a_closed_store_is_of_no_use(self, store):
         store.close()
