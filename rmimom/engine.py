@@ -40,7 +40,7 @@ from rmimom.records import (
     MessagesStored,
     Record,
 )
-from rmimom.snapshot import Position
+from rmimom.snapshot import Position, Snapshot
 from rmimom.store.base import Store
 from rmimom.store.thread import StoreThread
 
@@ -63,11 +63,19 @@ EXAMINED_AT_ONCE = 500
 _MANY = (MessagesStored, MessagesRemoved, MessagesDropped, MessagesReturned, MessagesFailed, MessagesMoved)
 
 
-class Replica(Protocol):
-    """Another copy of the log.  The engine releases nothing of a batch before every replica has it."""
+class Replication(Protocol):
+    """The other copies of the log.
 
-    async def ship(self, batch: Batch) -> None:
-        """Return when the batch is on the replica's disk.  An exception ends the serving, as a failed commit does."""
+    Either method answers None if no standby has to be waited for.  What they return is done when every standby that
+    counts has what it must have, and fails when this server may not speak for the cluster any more.
+    """
+
+    def offer(self, batch: Batch) -> asyncio.Future[None] | None:
+        """Ship the batch; done when it is on disk wherever it must be before its effects are told."""
+        ...
+
+    def confirm(self) -> asyncio.Future[None] | None:
+        """Ask whether this server still speaks for the cluster, before effects are told that change no disk."""
         ...
 
 
@@ -140,7 +148,7 @@ class Engine:
         clock: Clock,
         *,
         epoch: Epoch | None = None,
-        replicas: Sequence[Replica] = (),
+        replication: Replication | None = None,
         free_bytes: Callable[[], int] | None = None,
         reserve: int = 0,
         on_failure: Callable[[BaseException], None] | None = None,
@@ -151,7 +159,7 @@ class Engine:
         self._store = store
         self._clock = clock
         self._epoch = epoch
-        self._replicas = list(replicas)
+        self._replication = replication
         self._free_bytes = free_bytes
         self._reserve = reserve
         self._on_failure = on_failure
@@ -167,7 +175,6 @@ class Engine:
         self._batches = 0
         self._records = 0
         self._timers: list[asyncio.TimerHandle] = []
-        self._tasks: set[asyncio.Task[None]] = set()
         self._retrying: tuple[asyncio.TimerHandle, _OpenBatch, Batch | None] | None = None
         self._idle = asyncio.Event()
         self._idle.set()
@@ -179,19 +186,34 @@ class Engine:
 
         `epoch_after` says which epoch begins, given where the store stands; without it the constructor's counts.
         """
-        self._loop = asyncio.get_running_loop()
-        self._thread = self._make_thread()
+        thread = self._make_thread()
         try:
-            await self._thread.run(self._store.open)
-            snapshot = await self._thread.run(self._store.load)
-            self._position = snapshot.position
+            await thread.run(self._store.open)
+            snapshot = await thread.run(self._store.load)
             if epoch_after is not None:
-                self._epoch = epoch_after(self._position)
-            tidied = await self._thread.run(lambda: self.broker.recover(snapshot, self._clock.now()))
+                self._epoch = epoch_after(snapshot.position)
+            tidied = await thread.run(lambda: self.broker.recover(snapshot, self._clock.now()))
         except BaseException:
-            await self._thread.run(self._store.close)
-            await self._thread.stop()
+            await thread.run(self._store.close)
+            await thread.stop()
             raise
+        self._begin(thread, snapshot.position, tidied)
+
+    def take_over(self, thread: StoreThread, snapshot: Snapshot, dropped: list[int], epoch: Epoch) -> None:
+        """Begin, in place of `start`, where a follower ends: with its thread, its open store and what it knows.
+
+        `dropped` messages are in the store and not in the snapshot any more.
+        """
+        self._epoch = epoch
+        tidied = self.broker.recover(snapshot, self._clock.now())
+        if dropped:
+            tidied.append(MessagesDropped(dropped))
+        self._begin(thread, snapshot.position, tidied)
+
+    def _begin(self, thread: StoreThread, position: Position, tidied: list[Record]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._thread = thread
+        self._position = position
         self._open.records += tidied
         self._flush()
         self._timers = [
@@ -256,16 +278,22 @@ class Engine:
             return
         batch, self._open = self._open, _OpenBatch()
         must_log = bool(batch.records) or self.broker.next_id > self._position.next_id or new_epoch
-        if not must_log and not batch.missing:
+        log_batch: Batch | None = None
+        shipped: asyncio.Future[None] | None = None
+        if must_log:
+            self._position = self._next_position()
+            log_batch = Batch(self._position.epoch, self._position.sequence, self._position.next_id, batch.records)
+        if self._replication is not None:
+            if log_batch is not None:
+                shipped = self._replication.offer(log_batch)
+            elif batch.effects:
+                shipped = self._replication.confirm()
+        if log_batch is None and shipped is None and not batch.missing:
             self._release(batch, {})
             return
         self._committing = True
         self._idle.clear()
-        log_batch: Batch | None = None
-        if must_log:
-            self._position = self._next_position()
-            log_batch = Batch(self._position.epoch, self._position.sequence, self._position.next_id, batch.records)
-        self._start_commit(batch, log_batch)
+        self._start_commit(batch, log_batch, shipped)
 
     def _next_position(self) -> Position:
         reserved = self._position.next_id
@@ -273,31 +301,29 @@ class Engine:
             reserved = self.broker.next_id + IDS_RESERVED
         return Position(self._epoch.number if self._epoch else 0, self._position.sequence + 1, reserved)
 
-    def _start_commit(self, batch: _OpenBatch, log_batch: Batch | None) -> None:
-        if self._replicas and log_batch is not None:
-            task = self._loop.create_task(self._commit_everywhere(batch, log_batch))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-            return
+    def _start_commit(
+        self, batch: _OpenBatch, log_batch: Batch | None, shipped: asyncio.Future[None] | None = None
+    ) -> None:
+        # What the standbys have to do is on its way to them, so they work while the store's thread does.
         committed = self._thread.run(lambda: self._commit(log_batch, batch.missing), small=batch.small)
-        committed.add_done_callback(lambda done: self._committed(batch, log_batch, done))
+        if shipped is None:
+            committed.add_done_callback(lambda done: self._committed(batch, log_batch, done))
+            return
+        both = asyncio.gather(committed, shipped, return_exceptions=True)
+
+        def everywhere(error: BaseException | None) -> None:
+            if error is not None:
+                self._abandon(batch, error)
+            else:
+                self._committed(batch, log_batch, committed)
+
+        both.add_done_callback(lambda done: everywhere(done.result()[1]))
 
     def _commit(self, log_batch: Batch | None, missing: list[int]) -> dict[int, bytes]:
         """On the store thread: make the records safe, then fetch the frames that are to be told."""
         if log_batch is not None:
             self._store.append(log_batch)
         return self._store.frames(missing) if missing else {}
-
-    async def _commit_everywhere(self, batch: _OpenBatch, log_batch: Batch) -> None:
-        committed = self._thread.run(lambda: self._commit(log_batch, batch.missing))
-        outcomes = await asyncio.gather(
-            committed, *(replica.ship(log_batch) for replica in self._replicas), return_exceptions=True
-        )
-        for error in outcomes[1:]:
-            if isinstance(error, BaseException):
-                self._abandon(batch, error)
-                return
-        self._committed(batch, log_batch, committed)
 
     def _committed(self, batch: _OpenBatch, log_batch: Batch | None, done: asyncio.Future[dict[int, bytes]]) -> None:
         error = done.exception()

@@ -74,7 +74,7 @@ class World:
             Broker(rules),
             self.store,
             loop,
-            replicas=replicas,
+            replication=Copies(loop, replicas) if replicas else None,
             free_bytes=free_bytes,
             reserve=reserve,
             on_failure=self.failures.append,
@@ -125,13 +125,38 @@ class Replica:
         self.open = asyncio.Event()
         self.open.set()
         self.error: Exception | None = None
+        self.confirmed = 0
 
-    async def ship(self, batch: Batch) -> None:
+    async def ship(self, batch: Batch | None) -> None:
         await self.open.wait()
         if self.error is not None:
             raise self.error
-        self.store.append(batch)
-        self.batches.append(batch)
+        if batch is None:
+            self.confirmed += 1
+        else:
+            self.store.append(batch)
+            self.batches.append(batch)
+
+
+class Copies:
+    """The replication of an engine: some replicas, which all count."""
+
+    def __init__(self, loop: SimulatedLoop, replicas: Sequence[Replica]) -> None:
+        self._loop = loop
+        self._replicas = replicas
+
+    def offer(self, batch: Batch) -> asyncio.Future[None]:
+        return self._ship(batch)
+
+    def confirm(self) -> asyncio.Future[None]:
+        return self._ship(None)
+
+    def _ship(self, batch: Batch | None) -> asyncio.Future[None]:
+        async def everywhere() -> None:
+            for shipping in [self._loop.create_task(replica.ship(batch)) for replica in self._replicas]:
+                await shipping
+
+        return self._loop.create_task(everywhere())
 
 
 def _outcome(done: asyncio.Future[object]) -> str:
@@ -570,6 +595,29 @@ def test_failing_replica_ends_the_serving() -> None:
         world.ask("send", send("c", "a"))
         assert await world.told() == ["send: StoreError"]
         assert world.failures == [replica.error]
+
+    run(scenario)
+
+
+def test_what_changes_no_disk_is_told_only_by_a_server_that_may_speak() -> None:
+    """Promise 8: given a non-persistent message, when no replica confirms who speaks, then it is not told."""
+
+    async def scenario(loop: SimulatedLoop) -> None:
+        replica = Replica()
+        world = await World(loop, replicas=[replica]).start("c")
+        await world.engine.submit(Subscribe("c", 1, T))
+        await world.engine.submit(Send("c", "", 0, T, [frame_for(T, "first", persistent=False)]))
+        assert await world.told() == ["c gets first"]
+        batches, confirmed = len(replica.batches), replica.confirmed
+        replica.open.clear()
+        world.ask("send", Send("c", "", 0, T, [frame_for(T, "a", persistent=False)]))
+        assert await world.told() == []
+        replica.open.set()
+        assert await world.told() == ["c gets a", "send: None"]
+        assert (len(replica.batches), replica.confirmed) == (batches, confirmed + 1)
+        replica.error = ConnectionFailedError("another server is active")
+        world.ask("late", Send("c", "", 0, T, [frame_for(T, "b", persistent=False)]))
+        assert await world.told() == ["late: StoreError"]
 
     run(scenario)
 

@@ -64,12 +64,12 @@ def wrap(patch: pytest.MonkeyPatch, owner: type, name: str, around: Callable[...
 def answers_before_the_commit(patch: pytest.MonkeyPatch) -> None:
     """Rule 1 of the engine the other way round: effects before records."""
 
-    def start(old: Any, engine: Engine, batch: Any, log_batch: Any) -> None:
+    def start(old: Any, engine: Engine, batch: Any, *rest: Any) -> None:
         if not batch.missing:
             engine._release(batch, {})
             batch.replies.clear()
             batch.effects.clear()
-        old(engine, batch, log_batch)
+        old(engine, batch, *rest)
 
     wrap(patch, Engine, "_start_commit", start)
 
