@@ -30,6 +30,7 @@ from rmimom.core.examining import examine
 from rmimom.dispatch import Dispatch
 from rmimom.effects import Deliver, Effect, Examine, Outcome, Refused, Reply
 from rmimom.errors import ConnectionFailedError, JMSError, StoreError, StoreFullError
+from rmimom.follower import Inheritance
 from rmimom.records import (
     Batch,
     MessagesDropped,
@@ -40,9 +41,8 @@ from rmimom.records import (
     MessagesStored,
     Record,
 )
-from rmimom.snapshot import Position, Snapshot
+from rmimom.snapshot import Position
 from rmimom.store.base import Store
-from rmimom.store.thread import StoreThread
 
 log = logging.getLogger(__name__)
 
@@ -152,7 +152,6 @@ class Engine:
         free_bytes: Callable[[], int] | None = None,
         reserve: int = 0,
         on_failure: Callable[[BaseException], None] | None = None,
-        thread: Callable[[], StoreThread] = StoreThread,
     ) -> None:
         self.broker = broker
         self.dispatch = Dispatch()
@@ -163,7 +162,6 @@ class Engine:
         self._free_bytes = free_bytes
         self._reserve = reserve
         self._on_failure = on_failure
-        self._make_thread = thread
         self._position = Position()
         self._open = _OpenBatch()
         self._committing = False
@@ -181,40 +179,21 @@ class Engine:
         self._stopping = False
         self._stopped = False
 
-    async def start(self, epoch_after: Callable[[Position], Epoch] | None = None) -> None:
-        """Open the store and recover.  Raises what `Store.open` and `Store.load` raise.
-
-        `epoch_after` says which epoch begins, given where the store stands; without it the constructor's counts.
-        """
-        thread = self._make_thread()
+    async def start(self, inheritance: Inheritance) -> None:
+        """Recover from what a follower hands over, and begin.  Raises StoreDamagedError."""
+        thread, snapshot, dropped = inheritance
+        self._loop = asyncio.get_running_loop()
+        self._thread = thread
+        self._position = snapshot.position
         try:
-            await thread.run(self._store.open)
-            snapshot = await thread.run(self._store.load)
-            if epoch_after is not None:
-                self._epoch = epoch_after(snapshot.position)
             tidied = await thread.run(lambda: self.broker.recover(snapshot, self._clock.now()))
         except BaseException:
             await thread.run(self._store.close)
             await thread.stop()
             raise
-        self._begin(thread, snapshot.position, tidied)
-
-    def take_over(self, thread: StoreThread, snapshot: Snapshot, dropped: list[int], epoch: Epoch) -> None:
-        """Begin, in place of `start`, where a follower ends: with its thread, its open store and what it knows.
-
-        `dropped` messages are in the store and not in the snapshot any more.
-        """
-        self._epoch = epoch
-        tidied = self.broker.recover(snapshot, self._clock.now())
-        if dropped:
-            tidied.append(MessagesDropped(dropped))
-        self._begin(thread, snapshot.position, tidied)
-
-    def _begin(self, thread: StoreThread, position: Position, tidied: list[Record]) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._thread = thread
-        self._position = position
         self._open.records += tidied
+        if dropped:
+            self._open.records.append(MessagesDropped(dropped))
         self._flush()
         self._timers = [
             self._loop.call_later(TICK, self._tick),

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rmimom.errors import IllegalStateError
-from rmimom.records import Batch
+from rmimom.records import Batch, UserPut
 from rmimom.snapshot import Position, Snapshot
 from rmimom.store.base import Store
 from rmimom.store.image import Image
@@ -36,14 +36,15 @@ class Follower:
         self.store = store
         self._make_thread = thread
         self._thread: StoreThread | None = None
-        self._image = Image()
+        self._image: Image | None = None
+        self._position = Position()
 
     async def start(self) -> None:
-        """Open the store and read it.  Raises what `Store.open` and `Store.load` raise."""
+        """Open the store.  Raises what `Store.open` and `Store.load` raise."""
         thread = self._make_thread()
         try:
             await thread.run(self.store.open)
-            self._image = await thread.run(lambda: Image.of(self.store.load()))
+            self._position = await thread.run(lambda: self.store.load().position)
         except BaseException:
             await thread.run(self.store.close)
             await thread.stop()
@@ -53,7 +54,16 @@ class Follower:
     @property
     def position(self) -> Position:
         """The last batch that is here."""
-        return self._image.position
+        return self._position
+
+    async def users(self) -> list[UserPut]:
+        """The users that the store knows."""
+        return await self._running.run(lambda: list(self.store.load().users()))
+
+    async def warm_up(self) -> None:
+        """Read the store into memory, to follow: a server that becomes active at once need not do it twice."""
+        if self._image is None:
+            self._image = await self._running.run(lambda: Image.of(self.store.load()))
 
     async def append(self, batch: Batch) -> None:
         """Take the next batch; when it returns, the batch is on disk.
@@ -68,8 +78,11 @@ class Follower:
                 sequence=batch.sequence,
                 last=position.sequence,
             )
+        await self.warm_up()
         await self._running.run(lambda: self.store.append(batch))
+        assert self._image is not None
         self._image.apply(batch)
+        self._position = self._image.position
 
     async def replace_by(self, copy: Path) -> None:
         """Hold what is in the copy of another store, and nothing else.  Raises what `Store.replace_by` raises."""
@@ -79,16 +92,23 @@ class Follower:
             return Image.of(self.store.load())
 
         self._image = await self._running.run(replace)
+        self._position = self._image.position
 
     async def maintain(self) -> bool:
         """Do a piece of the store's upkeep; True if more may wait."""
         return await self._running.run(self.store.maintain)
 
-    def hand_over(self) -> Inheritance:
+    async def hand_over(self) -> Inheritance:
         """Give everything to an engine; nothing may be asked of the follower afterwards."""
-        thread, self._thread = self._running, None
-        dropped = self._image.drop_spilled()
-        return Inheritance(thread, self._image.snapshot(), dropped)
+        thread = self._running
+        snapshot: Snapshot
+        if self._image is None:
+            snapshot, dropped = await thread.run(self.store.load), []
+        else:
+            dropped = self._image.drop_spilled()
+            snapshot, self._image = self._image.snapshot(), None
+        self._thread = None
+        return Inheritance(thread, snapshot, dropped)
 
     async def stop(self) -> None:
         """Close the store, unless an engine has it.  Twice is harmless."""

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
+from support.engines import inheritance
 
 from rmimom import access as access_module
 from rmimom import passwords
@@ -36,8 +37,8 @@ def run(conversation: Callable[[Access, Engine], Awaitable[None]], *, open: bool
     """A conversation with an access on an engine that runs."""
 
     async def whole() -> None:
-        engine = Engine(Broker(), MemoryStore(), ManualClock())
-        await engine.start()
+        engine = Engine(Broker(), store := MemoryStore(), ManualClock())
+        await engine.start(await inheritance(store))
         access = Access(engine, open=open, token=token)
         try:
             await conversation(access, engine)

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
+from support.engines import inheritance
 from support.messages import body_of, frame_for
 from support.simulated import HandThread, SimulatedLoop, settle
 
@@ -66,10 +67,6 @@ class World:
         self.failures: list[BaseException] = []
         self.thread: HandThread
 
-        def make_thread() -> HandThread:
-            self.thread = HandThread()
-            return self.thread
-
         self.engine = Engine(
             Broker(rules),
             self.store,
@@ -78,11 +75,11 @@ class World:
             free_bytes=free_bytes,
             reserve=reserve,
             on_failure=self.failures.append,
-            thread=make_thread,
         )
 
     async def start(self, *connections: str) -> World:
-        await self.engine.start()
+        self.thread = HandThread()
+        await self.engine.start(await inheritance(self.store, lambda: self.thread))
         for name in connections:
             await self.engine.submit(Connect(name, "ann"))
             self.engine.dispatch.attach(name, Sink(name, self.log))

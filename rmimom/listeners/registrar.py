@@ -9,6 +9,7 @@ Rule 1: the event loop never waits for the name server.  A thread of its own cal
 Rule 2: the factory's name stands for all.  It is registered last, so whoever finds it finds the rest, and it is what is
         looked up every few seconds: if it is gone, the name server forgot, and everything is registered again.
 Rule 3: names are never taken from another server that answers.  A server that is dead or was this one is replaced.
+        Servers of one cluster know better: names of an earlier epoch are taken, those of a later one never.
 Rule 4: a name server that is away is told about once and tried again, later and later.  Clients that are connected
         notice nothing.
 """
@@ -34,6 +35,8 @@ log = logging.getLogger(__name__)
 
 OWNER: Final = "server:"
 """What the metadata tag begins with that names the server's id."""
+EPOCH: Final = "epoch:"
+"""What the tag begins with that names the chain of a cluster, and the epoch in it in which the server is active."""
 
 CHECK: Final = 2.0
 """Seconds between looks at whether the name server still knows the factory."""
@@ -101,6 +104,8 @@ class Registrar:
         location: str,
         server_id: str,
         *,
+        chain: str = "",
+        epoch: int = 0,
         check: float = CHECK,
         first_pause: float = FIRST_PAUSE,
         call: float = CALL,
@@ -109,6 +114,8 @@ class Registrar:
         self._nameserver = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self._location = location
         self._owner = OWNER + server_id
+        self._chain = chain
+        self._epoch = epoch
         self._check = check
         self._first_pause = first_pause
         self._call = call
@@ -123,7 +130,10 @@ class Registrar:
             self._wanted[name] = self._registration(name, kind)
 
     def _registration(self, name: str, kind: str) -> Registration:
-        return Registration(f"PYRO:{name}@{self._location}", frozenset({"rmimom", kind, self._owner}))
+        tags = ["rmimom", kind, self._owner]
+        if self._chain:
+            tags.append(f"{EPOCH}{self._chain}:{self._epoch}")
+        return Registration(f"PYRO:{name}@{self._location}", frozenset(tags))
 
     def add(self, destinations: Iterable[Destination]) -> None:
         """Have these queues and topics registered; returns at once."""
@@ -256,9 +266,18 @@ class Registrar:
         return _proxy(f"PYRO:{NAMESERVER_NAME}@{self._nameserver}", self._call)
 
     def _check_dead(self, other: Registration) -> None:
-        """Raise NamesTakenError if another server answers under the factory's name."""
+        """Raise NamesTakenError if the factory's name belongs to a later epoch, or another server answers under it."""
         if self._owner in other.metadata or self._is_our_place(other.uri):
             return
+        epoch = self._epoch_of(other)
+        if epoch and self._epoch > epoch:
+            return
+        if epoch > self._epoch:
+            raise NamesTakenError(
+                f"the names in the name server at {self._nameserver} belong to a server that became active after this "
+                f"one: {other.uri}",
+                uri=other.uri,
+            )
         try:
             with _proxy(other.uri, PING) as proxy:
                 proxy._pyroBind()
@@ -269,6 +288,12 @@ class Registrar:
             f"{other.uri}; stop that one, or give this one another name server",
             uri=other.uri,
         )
+
+    def _epoch_of(self, other: Registration) -> int:
+        """The epoch of another server of our cluster; 0 for a stranger."""
+        start = f"{EPOCH}{self._chain}:"
+        found = [tag.removeprefix(start) for tag in other.metadata if self._chain and tag.startswith(start)]
+        return int(found[0]) if found and found[0].isdigit() else 0
 
     def _is_our_place(self, uri: str) -> bool:
         """Whether the URI leads to this very server, so that it would be us who answers."""

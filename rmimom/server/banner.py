@@ -26,15 +26,16 @@ def banner(server: Server) -> str:
     recovered = server.recovered
     assert recovered is not None
     rows = [
-        ("address", server.location),
+        ("address", server.place.location),
         ("data", _data_text(config, recovered)),
         ("recovered", _recovered_text(recovered)),
         ("name server", _nameserver_text(server)),
         *[("" if number else "names", name) for number, name in enumerate(_name_lines(server))],
         ("to stop", f"Ctrl-C, or: rmimom-server stop {stop_options(config)}"),
     ]
-    if server.first_password is not None:
-        rows.append(("login", f"{ADMINISTRATOR} with the password {server.first_password}  (shown only this once)"))
+    if server.reign is not None and server.reign.first_password is not None:
+        password = server.reign.first_password
+        rows.append(("login", f"{ADMINISTRATOR} with the password {password}  (shown only this once)"))
     head = f"rmimom-server {rmimom.__version__} is {server.role.value} in epoch {server.epoch} of {config.cluster}"
     return "\n".join([head, *(f"  {title:<12} {text}" for title, text in rows)])
 
@@ -63,7 +64,7 @@ def _recovered_text(recovered: Recovered) -> str:
 def _nameserver_text(server: Server) -> str:
     registration = server.registration()
     if registration is None:
-        return "none: clients need the URI " + server.uri_for(FACTORY_NAME)
+        return "none: clients need the URI " + server.place.uri_for(FACTORY_NAME)
     if registration.trouble:
         return f"{registration.nameserver} does not answer; the server tries again until it does"
     if not registration.complete:
@@ -77,9 +78,9 @@ def _nameserver_text(server: Server) -> str:
 
 def _name_lines(server: Server) -> list[str]:
     registration = server.registration()
-    if registration is None or not registration.complete:
+    if registration is None or not registration.complete or server.reign is None:
         return []
-    names = server.names()
+    names = server.reign.names()
     if len(names) > MOST_NAMES:
         return [*names[: MOST_NAMES - 1], f"and {len(names) - MOST_NAMES + 1} more"]
     return names

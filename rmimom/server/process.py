@@ -95,7 +95,7 @@ class _Life:
             log.critical("the server cannot start: %s", error)
             return ExitCode.FAILED
         self._on_serving()
-        log.info("serving at %s", server.location)
+        log.info("serving at %s", server.place.location)
         return None
 
     async def _serve(self, server: Server) -> ExitCode:

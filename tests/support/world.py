@@ -14,6 +14,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import TypeVar
 
 import msgspec
+from support.engines import inheritance
 from support.history import INFO, INVOKE, OK, Event, History
 from support.invariants import check_broker, check_store, mailboxes_of
 from support.messages import body_of
@@ -127,9 +128,7 @@ class Server:
         self.world = world
         self.links: dict[str, Link] = {}
         self.thread = DiskThread(world)
-        self.engine = Engine(
-            Broker(world.rules), world.store, world.loop, on_failure=world.failures.append, thread=lambda: self.thread
-        )
+        self.engine = Engine(Broker(world.rules), world.store, world.loop, on_failure=world.failures.append)
 
     def crash(self) -> None:
         """End at once: what the disk has is all that is left."""
@@ -292,7 +291,7 @@ class World:
 
     async def _start_server(self) -> None:
         server = Server(self)
-        await server.engine.start()
+        await server.engine.start(await inheritance(self.store, lambda: server.thread))
         self.server = server
         self._up.set()
 
