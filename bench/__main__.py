@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from bench import backlog, durable_queue, fanout, selectors, single_send, store
+from bench import backlog, chosen, delayed, durable_queue, fanout, selectors, single_send, store, transactions
 from bench.report import Figure, show
 
 
@@ -21,6 +21,9 @@ def main() -> None:
         lambda: backlog.measure(200_000, 1_000),
         lambda: store.measure(20_000, 4, 200_000),
         lambda: selectors.measure(100_000, 20_000),
+        lambda: transactions.measure(50_000),
+        lambda: chosen.measure(5_000),
+        lambda: delayed.measure(100_000),
     ):
         found = measured()
         figures += found
