@@ -50,6 +50,7 @@ def release(state: State, command: Release, turn: Turn) -> list[int] | None:
     policy = state.rules.policies.of(mailbox.origin)
     maximum = policy.maximum if command.maximum is None else command.maximum
     queue = policy.dead_letter_queue(mailbox.origin)
+    lost = [tag for tag in command.tags if mailbox.is_lost(consumer, tag)]
     if command.close:
         mailbox.shut(consumer)
     back: list[Entry] = []
@@ -71,7 +72,7 @@ def release(state: State, command: Release, turn: Turn) -> list[int] | None:
     mailbox.release(consumer, back, until, turn)
     if command.close:
         close_consumer(state, CloseConsumer(command.connection, command.consumer), turn)
-    return [entry.id for entry in (*dead, *back)] if command.keep else None
+    return [*lost, *(entry.id for entry in (*dead, *back))] if command.keep else None
 
 
 def bury_expired(state: State, turn: Turn) -> None:

@@ -341,7 +341,7 @@ class Mailbox:
                 entry = back.pop(tag, None)
                 if entry is not None:
                     consumer.hold(entry)
-                elif (self.durable or tag > self.id) and tag not in consumer.held:
+                elif self.is_lost(consumer, tag):
                     lost.append(tag)
         self.consumers.append(consumer)
         if consumer.selector is not None:
@@ -349,6 +349,10 @@ class Mailbox:
         self._line_up(consumer)
         self.dispatch(turn)
         return lost
+
+    def is_lost(self, consumer: Consumer, tag: int) -> bool:
+        """Whether a message that a consumer works on is not its own any more, because others have or had it."""
+        return tag not in consumer.held and (self.durable or tag > self.id)
 
     def _reclaim(self, tags: set[int]) -> dict[int, Entry]:
         """Take the entries among these that were delivered before and are with nobody now."""
