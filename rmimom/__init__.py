@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # for type checkers and editors; at run time __getattr__ below does it
     from rmimom.client.browser import QueueBrowser
+    from rmimom.client.completion import CompletionListener
     from rmimom.client.connection import Connection
     from rmimom.client.consumer import (
         Consumer,
@@ -63,6 +64,7 @@ __all__ = [
     "Byte",
     "Char",
     "ClientConnectionManager",
+    "CompletionListener",
     "CompositeDestination",
     "ConfigurationError",
     "Connection",
@@ -116,6 +118,7 @@ __all__ = [
 
 _HOMES = {
     "rmimom.client.browser": ("QueueBrowser",),
+    "rmimom.client.completion": ("CompletionListener",),
     "rmimom.client.connection": ("Connection",),
     "rmimom.client.consumer": ("Consumer", "MessageObserver", "Receiver", "Subscriber"),
     "rmimom.client.context": ("Context",),

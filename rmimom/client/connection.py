@@ -86,7 +86,9 @@ class Connection:
         self._sessions: list[Session] = []
         self._listeners: list[Callable[[ConnectionEvent], object]] = []
         self._running = False
+        self._closing = False
         self._closed = False
+        self._ended = threading.Event()
         self._welcome = Welcome("")
         self._clock_offset = 0
         self._largest_message = 0
@@ -128,18 +130,25 @@ class Connection:
         self._check_open()
         with self._inbox_lock:
             self._running = True
-            for consumer in self._consumers.values():
-                consumer._update()
+            for session in self._sessions:
+                session._regard()
             self._wake_sessions()
 
     def stop(self) -> None:
-        """Deliver nothing more until `start`; returns when no observer is running.  Sending goes on (§6.1.5)."""
+        """Deliver nothing more until `start`; returns when no observer is running.  Twice is harmless (§6.1.5).
+
+        Sending goes on, and the times of `receive` run on.  Raises IllegalStateError when an observer of the connection
+        calls it.
+        """
         self._check_open()
         with self._inbox_lock:
-            self._running = False
-            for consumer in self._consumers.values():
-                consumer._update()
             sessions = list(self._sessions)
+        for session in sessions:
+            session._thread.refuse_here("stop its own connection")
+        with self._inbox_lock:
+            self._running = False
+            for session in sessions:
+                session._regard()
         for session in sessions:
             session._thread.wait_for_listener()
 
@@ -153,18 +162,33 @@ class Connection:
     def close(self) -> None:
         """Close the connection with all its sessions: waits for observers and for what is not confirmed (§6.1.8).
 
+        Observers that run keep full service until they return.  Messages received can still be read, not acknowledged.
         Raises ConnectionFailedError if sends have no outcome within 10 seconds; their outcome is unknown then, and the
-        connection closed all the same.  Twice is harmless.
+        connection closed all the same.  Raises IllegalStateError when an observer or a completion listener of the
+        connection calls it.  Twice is harmless.
         """
         with self._inbox_lock:
-            if self._closed:
-                return
-            self._closed = True
             sessions = list(self._sessions)
+        for session in sessions:
+            session._refuse_in_callbacks("close its own connection")
+        with self._inbox_lock:
+            first, self._closing = not self._closing, True
+        if not first:
+            self._ended.wait()
+            return
+        try:
+            self._close()
+        finally:
+            self._ended.set()
+
+    def _close(self) -> None:
         unconfirmed: JMSError | None = None
         try:
-            for session in sessions:
-                session.close()
+            unconfirmed = self._settle_completions()
+            while sessions := list(self._sessions):  # an observer that still runs may create another one
+                for session in sessions:
+                    session.close()
+            self._closed = True
             if self._exchange.problem is None:
                 try:
                     if self._keeper.lost is None or self._outbox.unconfirmed:
@@ -173,11 +197,24 @@ class Connection:
                     if self._outbox.unconfirmed:
                         unconfirmed = error
         finally:
+            self._closed = True
             self._keeper.end()
             self._say_goodbye()
         self._emit(ConnectionEvent("closed"))
         if unconfirmed is not None:
             raise unconfirmed
+
+    def _settle_completions(self) -> JMSError | None:
+        """What completion listeners wait for gets its outcome, or the error that is returned."""
+        if self._exchange.problem is None and any(not session._completions.is_empty for session in self._sessions):
+            try:
+                self._exchange.flush(CLOSE_TIMEOUT)
+            except ConnectionFailedError as error:
+                channel = self._exchange.disconnect(error)
+                if channel is not None:
+                    channel.close()
+                return error
+        return None
 
     def __enter__(self) -> Connection:
         return self

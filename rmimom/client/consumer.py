@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from rmimom.client.exchange import ACKS_TOGETHER
 from rmimom.client.inbox import Intake
@@ -30,6 +30,8 @@ class MessageObserver(Protocol):
 
 Listener = Callable[[Message], object]
 
+_T = TypeVar("_T")
+
 
 class Consumer:
     """Receives messages of one destination; made by a Session and used by the thread that uses the session."""
@@ -39,6 +41,7 @@ class Consumer:
         connection = session._connection
         self._session = session
         self._connection = connection
+        self._usage = session._usage
         self._exchange = connection._exchange
         self._lock = connection._inbox_lock
         self.destination = destination
@@ -50,6 +53,8 @@ class Consumer:
         self._number = connection._next_consumer()
         self._opened = False
         self._closed = False
+        self._ended = False
+        """Whether what was not acknowledged went back; an observer that closes its consumer keeps its message."""
         with self._exchange.lock:
             acks = connection._outbox.acks(self._number)
         self._intake = Intake(
@@ -60,10 +65,14 @@ class Consumer:
     def receive(self, timeout: float | None = None) -> Message | None:
         """The next message; waits for one, at most `timeout` seconds, and returns None if none came (§8.5).
 
-        None also if the consumer is closed meanwhile.  Raises IllegalStateError if it was closed before, or has
-        observers; ConnectionFailedError if the server is lost for longer than the connection's `reconnect_timeout`.
+        None also if the consumer is closed meanwhile, by another thread.  The time runs on while the connection is
+        stopped (§6.1.5).  Raises IllegalStateError if it was closed before, or the session has observers or is used by
+        another thread; ConnectionFailedError if the server is lost for longer than the connection's
+        `reconnect_timeout`.
         """
         intake = self._intake
+        if self._usage.owner:
+            self._usage.check()
         message: Message | None
         # This is done for every message: `take` and `take_for_good` are written out, and a lock taken without a
         # `with` statement, which would take twice as long.
@@ -80,7 +89,7 @@ class Consumer:
         finally:
             self._lock.release()
         if message is None:
-            message = self._wait_for_message(timeout)
+            message = self._wait_for_message(timeout, intake.take_for_good if self._automatic else intake.take)
             if message is None:
                 return None
         if self._automatic:
@@ -95,7 +104,7 @@ class Consumer:
 
     def __iter__(self) -> Iterator[Message]:
         """Messages as they come, until the consumer is closed."""
-        while not self._closed:
+        while not (self._closed or self._session._closing):
             message = self.receive()
             if message is not None:
                 yield message
@@ -112,28 +121,42 @@ class Consumer:
         if not callable(call):
             raise TypeError(f"{observer!r} is no observer: it has no method on_message and cannot be called")
         self._check_open()
+        session = self._session
+        if session._usage.is_elsewhere():
+            session._usage.check()  # another thread receives, for one
+        session._thread.start()
         with self._lock:
             self._listeners[id(observer)] = (observer, call)
-            self._update()
-        self._session._thread.start()
+            session._regard()
+            session._arrived.notify_all()
 
     def detach(self, observer: MessageObserver | Listener) -> None:
         """Tell `observer` no more; harmless if it was not attached.  Without observers messages wait for `receive`."""
         with self._lock:
             self._listeners.pop(id(observer), None)
-            self._update()
+            self._session._regard()
 
     def close(self) -> None:
-        """Close the consumer: messages not acknowledged go back.  Waits for a running observer; twice is harmless.
+        """Close the consumer: messages not acknowledged go back.  Any thread may do it; twice is harmless (§8.8).
 
+        A `receive` under way in another thread returns None.  Waits for a running observer; an observer may close its
+        own consumer, which then is done when it has returned.
         In a transacted session what was received is still committed or rolled back with the transaction.
         """
         with self._lock:
             if self._closed:
                 return
             self._closed = True
+            self._session._regard()
             self._update()
             self._session._arrived.notify_all()
+        thread = self._session._thread
+        if not thread.defers_closing(self):
+            thread.wait_for_listener(self)
+            self._end()
+
+    def _end(self) -> None:
+        self._ended = True
         work = self._session._work
         if work is None or not work.keep_closed(self):
             self._session._forget_consumer(self)
@@ -167,21 +190,29 @@ class Consumer:
         state = "closed" if self._closed else f"{len(self._intake.waiting)} waiting"
         return f"<{type(self).__name__} {self.destination} {state}>"
 
-    def _wait_for_message(self, timeout: float | None) -> Message | None:
+    def _wait_for_message(self, timeout: float | None, take: Callable[[], _T | None]) -> _T | None:
+        """What `take` finds under the lock, when there is a message at last."""
         self._check_open()
+        with self._usage:
+            return self._wait(timeout, take)
+
+    def _wait(self, timeout: float | None, take: Callable[[], _T | None]) -> _T | None:
         deadline = None if timeout is None else time.monotonic() + timeout
         arrived = self._session._arrived
         intake = self._intake
         with self._lock:
-            if self._listeners:
-                raise IllegalStateError(f"{self!r} has observers; detach them to receive messages yourself")
-            while not self._closed:
+            if self._session._has_listeners:
+                raise IllegalStateError(
+                    f"the session of {self!r} has observers; detach them to receive messages yourself, "
+                    "or receive in another session (§8.7)"
+                )
+            while not (self._closed or self._session._closing):
                 if self._connection._running:
                     if intake.error is not None and not intake.waiting:
                         raise again(intake.error)
-                    message = intake.take_for_good() if self._automatic else intake.take()
-                    if message is not None:
-                        return message
+                    found = take()
+                    if found is not None:
+                        return found
                 problem = self._exchange.problem
                 if problem is not None:
                     if isinstance(problem, ConnectionFailedError):
@@ -198,7 +229,7 @@ class Consumer:
 
     def _update(self) -> None:
         """Note whether `receive` may take messages; the lock is held."""
-        self._intake.flowing = self._connection._running and not self._closed and not self._listeners
+        self._intake.flowing = self._connection._running and not self._closed and not self._session._has_listeners
 
     @property
     def _ends_with_connection(self) -> bool:
@@ -206,6 +237,7 @@ class Consumer:
         return isinstance(self.destination, TEMPORARY)
 
     def _check_open(self) -> None:
+        self._session._check_open()
         if self._closed:
             raise IllegalStateError(f"this {type(self).__name__} of {self.destination} is closed; create another one")
 

@@ -14,6 +14,7 @@ from rmimom.message import Message, check_priority, milliseconds
 from rmimom.values import PropertyValue, encode_properties
 
 if TYPE_CHECKING:
+    from rmimom.client.completion import CompletionListener
     from rmimom.client.producer import Producer
 
 
@@ -106,12 +107,25 @@ class ContextProducer(SendSettings):
         super().__init__()
         self._producer = producer
 
-    def send(self, destination: Destination | str, body: object, *, timeout: float | None = None) -> None:
+    def send(
+        self,
+        destination: Destination | str,
+        body: object,
+        *,
+        timeout: float | None = None,
+        completion_listener: CompletionListener | None = None,
+    ) -> None:
         """Send a message and return when it is on the server's disk; for the rest see `Producer.send`.
 
         `destination` may be text like "queue://orders"; `body` is what the message is to hold, or a Message.
         """
-        self._producer.send(body, destination=destination_of(destination), timeout=timeout, **self._for(body))
+        self._producer.send(
+            body,
+            destination=destination_of(destination),
+            timeout=timeout,
+            completion_listener=completion_listener,
+            **self._for(body),
+        )
 
     def send_async(self, destination: Destination | str, body: object) -> Receipt:
         """Send a message without waiting; see `Producer.send_async`."""

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from rmimom.body import encode_body
+from rmimom.client.completion import CompletionListener, check_completion_listener
 from rmimom.client.outbox import Stream, Ticket, again
 from rmimom.client.receipt import Receipt
 from rmimom.composite import parse_target
@@ -35,6 +36,7 @@ class Producer:
     def __init__(self, session: Session, destination: Destination | None) -> None:
         session._check_open()
         self._session = session
+        self._usage = session._usage
         self._connection = session._connection
         self._exchange = self._connection._exchange
         self._transaction = session._transaction
@@ -110,6 +112,7 @@ class Producer:
         reply_to: Destination | str | None = None,
         type: str | None = None,
         timeout: float | None = None,
+        completion_listener: CompletionListener | None = None,
     ) -> None:
         """Send a message and return when it is on the server's disk, and on every in-sync standby (§7.2).
 
@@ -118,11 +121,21 @@ class Producer:
         are sent unless given here, and whose headers are set as JMS has it (§3.4).
         A message that is not persistent is safe from everything but a restart of the server.
 
+        With a `completion_listener` it returns at once, and the listener is told of the outcome in another thread, in
+        the order of the sends (§7.3): `on_completion(message)`, or `on_exception(message, error)`.  Until then a
+        `Message` given as `body` must be left alone, neither changed nor read.  When `max_in_flight` messages of the
+        connection have no outcome yet, it waits until there is room.
+
         Raises MessageFormatError or MessageTooLargeError for a message that cannot be sent, the server's refusal, and
         ConnectionFailedError if there is no answer within `timeout` seconds (by default the connection's
         `reconnect_timeout`): then the outcome is unknown.  Raises ResourceAllocationError if the transaction of the
-        session becomes too large for the server.
+        session becomes too large for the server; IllegalStateError while another thread uses the session.
         """
+        if completion_listener is not None:
+            check_completion_listener(completion_listener)
+            if not isinstance(body, Message):
+                body = Message(body)
+            self._make_room()
         ticket = self._put(
             body,
             destination,
@@ -135,10 +148,26 @@ class Producer:
             reply_to,
             type,
         )
+        if completion_listener is not None:
+            self._tell_later(body, ticket, completion_listener)
+            return
         if not ticket.settled and self._transaction is None:
-            self._exchange.wait_for(ticket, timeout)
+            with self._usage:
+                self._exchange.wait_for(ticket, timeout)
         if ticket.error is not None:
             ticket.check()
+
+    def _tell_later(self, message: object, ticket: Ticket, listener: CompletionListener) -> None:
+        assert isinstance(message, Message)
+        self._session._completions.add(self, message, None if self._transaction is not None else ticket, listener)
+        # What is not full goes when the thread of the listeners waits for it.
+        if self._stream is not None and self._stream.has_full_chunk:
+            self._exchange.advance()
+
+    def _make_room(self) -> None:
+        if self._outbox.unconfirmed >= self._exchange.max_in_flight and self._transaction is None:
+            with self._usage:
+                self._exchange.make_room()
 
     def send_async(
         self,
@@ -159,9 +188,8 @@ class Producer:
         When `max_in_flight` messages of the connection have no outcome yet, it waits until there is room.
         In a transacted session all messages of a transaction share one receipt, settled when it commits or rolls back.
         """
-        exchange = self._exchange
-        if self._outbox.unconfirmed >= exchange.max_in_flight and self._transaction is None:
-            exchange.make_room()
+        if self._outbox.unconfirmed >= self._exchange.max_in_flight:
+            self._make_room()
         receipt: Receipt = self._put(  # type: ignore[assignment]  # the outbox makes what the Exchange told it to
             body,
             destination,
@@ -232,9 +260,10 @@ class Producer:
         deadline = time.monotonic() + (self._exchange.patience if timeout is None else timeout)
         receipts, self._receipts = self._receipts, []
         try:
-            for receipt in receipts:
-                if not receipt.settled:
-                    self._exchange.wait_for(receipt, max(0.0, deadline - time.monotonic()))
+            with self._usage:
+                for receipt in receipts:
+                    if not receipt.settled:
+                        self._exchange.wait_for(receipt, max(0.0, deadline - time.monotonic()))
         except BaseException:
             self._receipts = receipts
             raise
@@ -242,9 +271,15 @@ class Producer:
             receipt.check()
 
     def close(self) -> None:
-        """Close the producer; what it sent goes its way.  Twice is harmless."""
+        """Close the producer; what it sent goes its way.  Any thread may do it; twice is harmless.
+
+        Waits until its completion listeners have been told of every send; raises IllegalStateError when one of them
+        calls it (§7.3.4).
+        """
+        self._session._completions.refuse_here("close its own producer", self)
         if not self._closed:
             self._closed = True
+            self._session._completions.finish(self)
             if self._stream is not None:
                 with self._exchange.lock:
                     self._stream.users -= 1
@@ -278,6 +313,8 @@ class Producer:
         exchange = self._exchange
         if self._closed:
             self._refuse()
+        if self._usage.owner:
+            self._usage.check()
         message: Message | None = None
         if type(body) is str:
             kind = TEXT

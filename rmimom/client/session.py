@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
 from rmimom.client.browser import QueueBrowser
+from rmimom.client.completion import Completions
 from rmimom.client.consumer import Consumer, Receiver, Subscriber
 from rmimom.client.mode import AcknowledgeMode
 from rmimom.client.outbox import Ticket
@@ -18,6 +19,7 @@ from rmimom.client.requestor import Requestor
 from rmimom.client.session_thread import SessionThread
 from rmimom.client.transaction import Transaction
 from rmimom.client.unit_of_work import UnitOfWork
+from rmimom.client.usage import Usage
 from rmimom.composite import CompositeDestination, parse_target
 from rmimom.destination import Destination, Queue, TemporaryQueue, TemporaryTopic, Topic, check_source
 from rmimom.errors import (
@@ -44,8 +46,10 @@ class Session:
     In a transacted session what is sent and received belongs to a transaction, until `commit` or `rollback` ends it and
     begins the next (§6.2.7).
 
-    A session, with its producers and consumers, is for one thread at a time (§6.2.5): the thread that made it, or when
-    observers are attached its own thread, in which they are called one at a time.  Only `close` is for any thread.
+    A session, with its producers and consumers, is for one thread at a time (§6.2.5).  Once it has observers and the
+    connection is started, that is its own thread, in which they are called one at a time: then other threads may make
+    producers and consumers, attach and detach observers, and no more.  `close` is for any thread.  A call that meets
+    another thread in the session raises IllegalStateError.
     """
 
     _message_type: type[Message] = Message
@@ -60,8 +64,13 @@ class Session:
         self._transaction: Transaction | None = None if self._work is None else self._work.transaction
         self._consumers: list[Consumer] = []
         self._producers: list[Producer] = []
+        self._usage: Usage = Usage()
         self._thread: SessionThread = SessionThread(self)
+        self._completions: Completions = Completions(self)
+        self._has_listeners = False
+        self._closing = False
         self._closed = False
+        self._ended = threading.Event()
 
     # Destinations.
 
@@ -216,7 +225,8 @@ class Session:
         Raises InvalidDestinationError if there is none of this name, IllegalStateError while it has a subscriber.
         """
         self._check_open()
-        self._connection._exchange.call("unsubscribe", name)
+        with self._usage:
+            self._connection._exchange.call("unsubscribe", name)
 
     # Transactions.
 
@@ -236,7 +246,10 @@ class Session:
         ConnectionFailedError the outcome is unknown; a further `commit` finds it out, and does not commit twice.
         Raises IllegalStateError in a session that is not transacted.
         """
-        self._check_transacted("commit").commit()
+        work = self._check_transacted("commit")
+        with self._usage:
+            self._completions.finish()
+            work.commit()
 
     def rollback(self) -> None:
         """Destroy what was sent and deliver again what was received since the last commit or rollback (§6.2.7).
@@ -244,7 +257,10 @@ class Session:
         What was received comes in the old order, flagged as redelivered.  As for `recover`, the redelivery policy of
         the destination counts it as a failure.  Raises IllegalStateError in a session that is not transacted.
         """
-        self._check_transacted("rollback").rollback()
+        work = self._check_transacted("rollback")
+        with self._usage:
+            self._completions.finish()
+            work.rollback()
 
     def _check_transacted(self, what: str) -> UnitOfWork:
         self._check_open()
@@ -253,6 +269,7 @@ class Session:
                 f"{what} needs a transacted session, but this one is {self.mode.name}; "
                 "create one with connection.create_session(transacted=True) (§10.3)"
             )
+        self._completions.refuse_here(f"{what} its own session")
         return self._work
 
     def recover(self) -> None:
@@ -265,11 +282,12 @@ class Session:
         self._check_open()
         if self._transaction is not None:
             raise IllegalStateError("a transacted session cannot recover; use rollback (§6.2.7)")
-        with self._lock:
-            failed = [(consumer, list(consumer._intake.working)) for consumer in self._consumers]
-        for consumer, tags in failed:
-            if tags:
-                self._fail(consumer, tags, "recovered by the session")
+        with self._usage:
+            with self._lock:
+                failed = [(consumer, list(consumer._intake.working)) for consumer in self._consumers]
+            for consumer, tags in failed:
+                if tags:
+                    self._fail(consumer, tags, "recovered by the session")
 
     def _fail(self, consumer: Consumer, tags: list[int], reason: str, *, keep: bool = True) -> None:
         try:
@@ -284,22 +302,36 @@ class Session:
     def close(self) -> None:
         """Close the session with its producers and consumers; messages not acknowledged go back (§6.2.15).
 
-        A transaction that was not committed is rolled back (§6.2.15).
-        Waits for a running observer.  Any thread may close a session; twice is harmless.
+        A transaction that was not committed is rolled back (§6.2.15).  A `receive` under way in another thread returns
+        None.  Any thread may close a session; twice is harmless.
+
+        Waits for a running observer, which may go on using the session until it returns, and until completion listeners
+        have been told of every send (§7.3.4).  Raises IllegalStateError when one of these calls it.
         """
+        self._refuse_in_callbacks("close its own session")
         with self._lock:
-            if self._closed:
-                return
-            self._closed = True
+            first, self._closing = not self._closing, True
             self._arrived.notify_all()
-        self._thread.join()
-        for producer in list(self._producers):
-            producer.close()
-        for consumer in list(self._consumers):
-            consumer.close()
-        if self._work is not None:
-            self._work.close()
-        self._connection._forget_session(self)
+        if not first:
+            self._ended.wait()
+            return
+        try:
+            self._thread.join()
+            self._completions.finish()
+            with self._lock:
+                self._closed = True
+                self._arrived.notify_all()
+            self._completions.end()
+            for producer in list(self._producers):
+                producer.close()
+            for consumer in list(self._consumers):
+                consumer.close()
+            if self._work is not None:
+                self._work.close()
+        finally:
+            self._closed = True
+            self._connection._forget_session(self)
+            self._ended.set()
 
     def __enter__(self) -> Session:
         return self
@@ -311,6 +343,18 @@ class Session:
 
     def __repr__(self) -> str:
         return f"<Session {self.mode.name} {'closed' if self._closed else f'{len(self._consumers)} consumers'}>"
+
+    def _refuse_in_callbacks(self, what: str) -> None:
+        """Raise IllegalStateError in an observer's or a completion listener's call."""
+        self._thread.refuse_here(what)
+        self._completions.refuse_here(what)
+
+    def _regard(self) -> None:
+        """Observers came or went, or the connection was started or stopped; the lock is held."""
+        self._has_listeners = any(consumer._listeners and not consumer._closed for consumer in self._consumers)
+        for consumer in self._consumers:
+            consumer._update()
+        self._usage.dedicate(self._thread.ident if self._has_listeners and self._connection._running else 0)
 
     def _check_open(self) -> None:
         self._connection._check_open()
@@ -343,6 +387,9 @@ class Session:
     # Acknowledging.
 
     def _acknowledge(self, consumer: Consumer, message: Message) -> None:
+        if self.mode is AcknowledgeMode.CLIENT_ACKNOWLEDGE:
+            # What it acknowledges is what the session delivered so far, so another thread cannot know.
+            self._usage.check()
         self._confirm(self._begin_acknowledging(consumer, message))
 
     def _acknowledge_all(self) -> None:
@@ -353,7 +400,7 @@ class Session:
         """Put what `Message.acknowledge` acknowledges into the outbox; the tickets tell when it is on disk."""
         if self._automatic or self._transaction is not None:
             return []
-        if self._closed or consumer._closed:
+        if self._closed or consumer._ended:
             raise IllegalStateError(
                 "the message cannot be acknowledged any more: its session or consumer is closed, and it went back"
             )
@@ -377,7 +424,7 @@ class Session:
     def _nack(
         self, consumer: Consumer, message: Message, reason: str, delay: float | timedelta | None, *, dead: bool
     ) -> None:
-        if self._closed or consumer._closed:
+        if self._closed or consumer._ended:
             raise IllegalStateError(
                 "the message cannot be given back any more: its session or consumer is closed, and it went back"
             )

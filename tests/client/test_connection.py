@@ -134,7 +134,7 @@ def test_stop_waits_for_a_running_observer(factory: ConnectionFactory) -> None:
         session = connection.create_session()
         queue = session.queue("q")
         session.create_receiver(queue).attach(slow)
-        session.create_sender(queue).send("x")
+        connection.create_session().create_sender(queue).send("x")
         assert entered.wait(5)
         threading.Timer(0.05, leave.set).start()
         connection.stop()

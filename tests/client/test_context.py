@@ -131,7 +131,7 @@ def test_the_options_are_those_of_the_calls_they_go_to() -> None:
         return {name for name, one in signature(call).parameters.items() if one.kind is Parameter.KEYWORD_ONLY}
 
     assert set(ConnectionOptions.__annotations__) == named(ConnectionFactory.create_connection) - {"start"}
-    assert set(SendOptions.__annotations__) == named(Producer.send) - {"destination", "timeout"}
+    assert set(SendOptions.__annotations__) == named(Producer.send) - {"destination", "timeout", "completion_listener"}
     assert set(SendOptions.__annotations__) == named(rmimom.ContextProducer.set)
 
 

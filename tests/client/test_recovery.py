@@ -252,7 +252,7 @@ def test_no_server_for_too_long(scene: Scene) -> None:
     connection = scene.connect(reconnect_timeout=0.2)
     events = events_of(connection)
     session = connection.create_session()
-    sender, receiver = session.create_sender(Q), session.create_receiver(Q)
+    sender, receiver = session.create_sender(Q), connection.create_session().create_receiver(Q)
     failures: list[BaseException] = []
     scene.stop()
 

@@ -71,7 +71,7 @@ def test_each_way_of_delivery(delivery: str, server: ServerProcess) -> None:
         assert bodies(subscriber, 2000) == [f"{number}" for number in range(2000)]
         heard: list[object] = []
         subscriber.attach(lambda message: heard.append(message.body))
-        publisher.publish("heard")
+        connection.create_session().create_publisher(quakes).publish("heard")
         wait_for(lambda: heard == ["heard"], "message")
 
 

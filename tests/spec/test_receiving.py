@@ -20,14 +20,14 @@ from rmimom import (
 )
 
 
-def test_receive_waits(session: Session, queue: Queue) -> None:
+def test_receive_waits(connection: Connection, session: Session, queue: Queue) -> None:
     """receive returns the next message, waiting for it if it must; with a limit it returns nothing when that is over.
 
     Rows: A1. Assertions: T:138. Section: 8.5.
     """
     receiver = session.create_receiver(queue)
     assert receiver.receive(timeout=0.01) is None
-    sender = session.create_sender(queue)
+    sender = connection.create_session().create_sender(queue)
     sender.send("a")
     assert next_of(receiver).body == "a"
     waiting = threading.Timer(0.02, sender.send, ["b"])
