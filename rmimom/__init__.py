@@ -54,6 +54,7 @@ if TYPE_CHECKING:  # for type checkers and editors; at run time __getattr__ belo
         TransactionInProgressError,
         TransactionRolledBackError,
     )
+    from rmimom.kinds import BytesMessage, MapMessage, ObjectMessage, StreamMessage, TextMessage
     from rmimom.message import Message
     from rmimom.values import Byte, Char, Float, Int, Short
 
@@ -62,6 +63,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AcknowledgeMode",
     "Byte",
+    "BytesMessage",
     "Char",
     "ClientConnectionManager",
     "CompletionListener",
@@ -83,6 +85,7 @@ __all__ = [
     "InvalidSelectorError",
     "JMSError",
     "JMSSecurityError",
+    "MapMessage",
     "Message",
     "MessageEOFError",
     "MessageFormatError",
@@ -90,6 +93,7 @@ __all__ = [
     "MessageNotWriteableError",
     "MessageObserver",
     "MessageTooLargeError",
+    "ObjectMessage",
     "PendingReply",
     "Producer",
     "Publisher",
@@ -107,9 +111,11 @@ __all__ = [
     "StoreFullError",
     "StoreInUseError",
     "StoreVersionError",
+    "StreamMessage",
     "Subscriber",
     "TemporaryQueue",
     "TemporaryTopic",
+    "TextMessage",
     "Topic",
     "TransactionInProgressError",
     "TransactionRolledBackError",
@@ -156,6 +162,7 @@ _HOMES = {
         "TransactionInProgressError",
         "TransactionRolledBackError",
     ),
+    "rmimom.kinds": ("BytesMessage", "MapMessage", "ObjectMessage", "StreamMessage", "TextMessage"),
     "rmimom.message": ("Message",),
     "rmimom.values": ("Byte", "Char", "Float", "Int", "Short"),
 }

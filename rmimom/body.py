@@ -10,6 +10,7 @@ from typing import Final
 
 from rmimom import frame as wire
 from rmimom.errors import MessageFormatError
+from rmimom.readonly import ReadOnlyDict, ReadOnlyList
 from rmimom.values import (
     decode_map,
     decode_object,
@@ -30,17 +31,27 @@ def infer_kind(body: object) -> int:
         return wire.NONE
     if isinstance(body, bytes | bytearray | memoryview):
         return wire.BYTES
-    if kind is dict:
+    if kind is dict or kind is ReadOnlyDict:
         assert isinstance(body, dict)
         if all(isinstance(name, str) and name for name in body) and all(map(is_map_value, body.values())):
             return wire.MAP
-    elif kind is list:
+    elif kind is list or kind is ReadOnlyList:
         assert isinstance(body, list)
         if all(map(is_map_value, body)):
             return wire.STREAM
     elif isinstance(body, str):
         return wire.TEXT
     return wire.OBJECT
+
+
+def number_of_kind(kind: str) -> int:
+    """The number of a kind by its name; raises MessageFormatError if there is no such kind."""
+    try:
+        return wire.KIND_NAMES.index(kind)
+    except ValueError:
+        raise MessageFormatError(
+            f"{kind!r} is no kind of message; the kinds are {', '.join(wire.KIND_NAMES)}"
+        ) from None
 
 
 def encode_body(body: object, kind: str | None = None) -> tuple[int, bytes]:
@@ -52,10 +63,12 @@ def encode_body(body: object, kind: str | None = None) -> tuple[int, bytes]:
             return wire.BYTES, body
         number = infer_kind(body)
     else:
-        number = wire.KIND_NAMES.index(kind)
+        number = number_of_kind(kind)
     if number == wire.TEXT:
         if isinstance(body, str):
             return number, _encode_text(body)
+        if body is None:
+            return number, _NO_TEXT
     elif number == wire.BYTES:
         if isinstance(body, bytes | bytearray | memoryview):
             return number, bytes(body)
@@ -76,12 +89,17 @@ def encode_body(body: object, kind: str | None = None) -> tuple[int, bytes]:
     )
 
 
-_BODIES: Final = ("None", "a str", "bytes", "a dict", "a list", "plain data")
+# A text message may have no text, which is not the same as empty text (§3.11.3); no UTF-8 text has this byte.
+_NO_TEXT: Final = b"\xff"
+
+_BODIES: Final = ("None", "a str or None", "bytes", "a dict", "a list", "plain data")
 
 
 def decode_body(kind: int, data: bytes) -> object:
     """Read `encode_body`'s bytes; raises MessageFormatError if they are malformed."""
     if kind == wire.TEXT:
+        if data == _NO_TEXT:
+            return None
         try:
             return data.decode()
         except UnicodeDecodeError as error:

@@ -27,6 +27,8 @@ BYTES: Final = 2
 MAP: Final = 3
 STREAM: Final = 4
 OBJECT: Final = 5
+UNKNOWN: Final = -1
+"""The kind of what is no frame, or was made by a newer version."""
 KIND_NAMES: Final = ("none", "text", "bytes", "map", "stream", "object")
 
 NON_PERSISTENT: Final = 1
@@ -53,6 +55,12 @@ class Head(msgspec.Struct, array_like=True, frozen=True, gc=False):
     message_id: str
     properties_length: Count
     body_length: Count
+
+
+class _Kind(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """The first field of a frame."""
+
+    kind: int
 
 
 class Frame(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -154,6 +162,7 @@ class BrowsedPage(msgspec.Struct, array_like=True, gc=False):
     after: tuple[int, int] | None
 
 
+_kind_decoder = msgspec.msgpack.Decoder(_Kind)
 _head_decoder = msgspec.msgpack.Decoder(Head)
 _frame_decoder = msgspec.msgpack.Decoder(Frame)
 _request_decoder = msgspec.msgpack.Decoder(Request)
@@ -179,6 +188,15 @@ def decode_head(frame: bytes | msgspec.Raw) -> Head:
             "allowed are kinds 0-5, modes 1-2, priorities 0-9"
         )
     return head
+
+
+def kind_of(frame: bytes | msgspec.Raw) -> int:
+    """The kind of a message, the rest of which is not looked at; UNKNOWN if the bytes are not a frame."""
+    try:
+        kind = _kind_decoder.decode(frame).kind
+    except msgspec.MsgspecError:
+        return UNKNOWN
+    return kind if NONE <= kind <= OBJECT else UNKNOWN
 
 
 def decode_frame(frame: bytes | msgspec.Raw) -> Frame:

@@ -1,7 +1,8 @@
 """The message that applications see: JMS headers, properties and a body (Jakarta Messaging 3.1 §3).
 
 A message that was received keeps the frame it came in and reads headers, properties and body from it when they are
-first asked for: an application that looks only at the body never pays for the rest.
+first asked for: an application that looks only at the body never pays for the rest.  Its properties and its body are
+read-only until they are cleared, each by itself (§3.5.3, §3.11.2).
 
 Who sets what is table 3-1 of the specification: `correlation_id`, `reply_to` and `type` are the sender's;
 `destination`, `delivery_mode`, `message_id`, `timestamp`, `expiration`, `delivery_time` and `priority` are set by the
@@ -10,20 +11,24 @@ send method; `redelivered` and `delivery_count` by the provider.
 
 from __future__ import annotations
 
-import base64
+import builtins
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
 from rmimom import frame as wire
-from rmimom.body import decode_body, encode_body, infer_kind
+from rmimom.body import decode_body, encode_body, infer_kind, number_of_kind
 from rmimom.destination import Destination, parse_destination
-from rmimom.errors import IllegalStateError, MessageFormatError
+from rmimom.errors import IllegalStateError, MessageFormatError, MessageNotReadableError, MessageNotWriteableError
 from rmimom.headers import Header, Headers, headers_of
 from rmimom.note import note_properties
-from rmimom.values import Float, MapValue, PropertyValue, decode_properties, encode_properties
+from rmimom.plain import read_plain, to_plain
+from rmimom.readonly import ReadOnlyDict, copied, frozen
+from rmimom.typed_properties import TypedProperties
+from rmimom.values import PropertyValue, decode_properties, encode_properties, settable_properties
 
 MAX_TIME: Final = 2**53
 """The latest time a header can hold, in milliseconds since 1970: exact in every JSON reader."""
@@ -38,7 +43,17 @@ _Frame: Final = wire.Frame
 _decode_frame: Final = wire.decode_frame
 
 UNREAD: Final = object()
-"""The body of a received message that nobody looked at yet."""
+"""The body of a message that nobody looked at since it was received or written to."""
+
+BODY_LOCKED: Final = 1
+PROPERTIES_LOCKED: Final = 2
+LOCKED: Final = BODY_LOCKED | PROPERTIES_LOCKED
+"""What of a message is read-only: all of it, when it was just received."""
+
+_CLASSES: Final[dict[int, type[Message]]] = {}
+"""The class of a received message by the number of its kind; the classes of `rmimom.kinds` enter themselves."""
+
+_B = TypeVar("_B")
 
 
 class Acknowledger(Protocol):
@@ -53,28 +68,43 @@ class Acknowledger(Protocol):
         ...
 
 
-class Message:
+class Message(TypedProperties):
     """A message to send, or one that was received.
 
     `body` is a str, bytes, dict, list or None, or other plain data; `kind` tells how it travels: "text", "bytes",
     "map", "stream", "object" or "none".  A kind that is not given follows from the body: a dict of simple values is a
-    map, a list of simple values a stream, and any other nesting of plain data an object.
+    map, a list of simple values a stream, and any other nesting of plain data an object.  The message keeps a copy of
+    it, which can be changed as long as the message is not read-only.  A received message is of the class of its kind,
+    see `rmimom.kinds`.
 
     `properties` maps names to bool, int, float, str, None and the types of `rmimom.values`.
     Times are milliseconds since 1970 UTC, 0 for none.
     """
 
-    __slots__ = ("_acknowledger", "_body", "_headers", "_note", "_properties", "_source", "_tag", "delivery_count")
+    __slots__ = (
+        "_acknowledger",
+        "_body",
+        "_headers",
+        "_locked",
+        "_note",
+        "_properties",
+        "_source",
+        "_tag",
+        "delivery_count",
+    )
 
     if TYPE_CHECKING:
         _acknowledger: Acknowledger | None
         _body: object
         _headers: Headers | None
+        _locked: int
         _note: str
-        _properties: Mapping[str, PropertyValue] | None
+        _properties: dict[str, PropertyValue] | None
         _source: Source | None
         _tag: int
         delivery_count: int
+
+    _kind: ClassVar[str | None] = None
 
     destination = Header[Destination | None]("Where the message was sent (§3.4.1); None before it is.")
     delivery_mode = Header[int]("2 if the message survives a restart of the server, else 1 (§3.4.2).")
@@ -88,6 +118,12 @@ class Message:
     priority = Header[int]("From 0 to 9, 4 unless the sender says otherwise (§3.4.10).")
     time_to_live = Header[float]("Seconds that a message not sent yet is to live; only `to_frame` looks at it.")
 
+    def __init_subclass__(cls, *, kind: str | None = None) -> None:
+        """A class of messages of one kind."""
+        if kind is not None:
+            cls._kind = kind
+            _CLASSES[number_of_kind(kind)] = cls
+
     def __init__(
         self,
         body: object = None,
@@ -98,14 +134,21 @@ class Message:
         reply_to: Destination | str | None = None,
         type: str | None = None,
     ) -> None:
-        """A message to send; raises MessageFormatError for a kind that does not exist."""
-        if kind is not None and kind not in wire.KIND_NAMES:
-            raise MessageFormatError(f"{kind!r} is no kind of message; the kinds are {', '.join(wire.KIND_NAMES)}")
+        """A message to send; raises MessageFormatError for a kind that does not exist, or a body not of the class."""
+        fixed = self._kind
+        if kind is not None:
+            number_of_kind(kind)
+            if fixed is not None and kind != fixed:
+                raise MessageFormatError(
+                    f"a {self.__class__.__name__} is of the kind {fixed!r} and cannot be of {kind!r}"
+                )
+        kind = kind or fixed
         self._acknowledger = None
         self._source = None
         self._tag = 0
         self._note = ""
-        self._body = body
+        self._locked = 0
+        self._put_body(body)
         self._properties = {} if properties is None else dict(properties)
         self._headers = Headers(
             kind=kind,
@@ -127,9 +170,11 @@ class Message:
     ) -> Message:
         """A received message; `note` is what the server told beside it.
 
-        The frame is read when first asked for something; MessageFormatError is raised then.
+        It is of the class of its kind.  The frame is read when first asked for something; MessageFormatError is raised
+        then.
         """
-        message = cls.__new__(cls)
+        kind = source.kind if isinstance(source, _Frame) else wire.kind_of(source)
+        message = object.__new__(classes_of(cls).get(kind, cls))
         message._source = source
         message._tag = tag
         message._note = note
@@ -137,6 +182,7 @@ class Message:
         message._body = UNREAD
         message._properties = None
         message._headers = None
+        message._locked = LOCKED
         message.delivery_count = delivery_count
         return message
 
@@ -145,30 +191,104 @@ class Message:
         """What the message holds, see the class."""
         body = self._body
         if body is UNREAD:
-            source = self._source
-            if type(source) is not _Frame:
-                source = self._frame()
-            body = self._body = decode_body(source.kind, source.body)
+            body = self._body = self._read_body()
         return body
 
     @body.setter
     def body(self, body: Any) -> None:
-        self._body = body
+        self._check_body_writable()
+        self._put_body(body)
+
+    def clear_body(self) -> None:
+        """Empty the body, which can be written then as that of a new message; the properties stay (§3.11.1)."""
+        self._locked &= ~BODY_LOCKED
+        self._put_body(None)
+
+    def body_as(self, wanted: builtins.type[_B]) -> _B | None:
+        """The body as str, bytes, dict, list or whatever class it is of, `object` among them; None without a body.
+
+        Dicts and lists are copies, which can be changed.  Raises MessageFormatError, naming both types, if the body is
+        not of the class (getBody of JMS, which has no class for a stream).
+        """
+        if not self.is_body_assignable_to(wanted):
+            raise MessageFormatError(
+                f"the body of a {self.kind} message is a {_plain_type(self.body)}, not a {wanted.__name__}",
+                found=_plain_type(self.body),
+                wanted=wanted.__name__,
+            )
+        return copied(self.body)  # type: ignore[no-any-return]
+
+    def is_body_assignable_to(self, wanted: builtins.type[Any]) -> bool:
+        """Whether `body_as` returns the body as this class."""
+        body = self.body
+        return body is None or isinstance(body, wanted)
+
+    def _read_body(self) -> Any:
+        source = self._source
+        if type(source) is not _Frame:
+            source = self._frame()
+        return frozen(decode_body(source.kind, source.body))
+
+    def _put_body(self, body: object) -> None:
+        """Keep a copy of what is to be the body (§3.12)."""
+        self._body = copied(body)
+
+    @property
+    def _body_locked(self) -> bool:
+        return bool(self._locked & BODY_LOCKED)
+
+    def _lock_body(self) -> None:
+        self._locked |= BODY_LOCKED
+
+    def _check_body_writable(self) -> None:
+        if self._locked & BODY_LOCKED:
+            raise MessageNotWriteableError(
+                f"the body of this {self.__class__.__name__} is read-only; call clear_body() to write another (§3.11.2)"
+            )
+
+    def _check_body_readable(self) -> None:
+        if not self._locked & BODY_LOCKED:
+            raise MessageNotReadableError(
+                f"the body of this {self.__class__.__name__} is being written; call reset() to read it (§3.11)"
+            )
 
     @property
     def properties(self) -> Mapping[str, PropertyValue]:
-        """The properties by name, see the class."""
+        """The properties by name, see the class; a dict, which in a received message is read-only."""
         properties = self._properties
         if properties is None:
-            properties = decode_properties(self._frame().properties)
+            found = decode_properties(self._frame().properties)
             if self._note:
-                properties = {**properties, **note_properties(self._note)}
-            self._properties = properties
+                found.update(note_properties(self._note))
+            properties = self._properties = ReadOnlyDict(found)
         return properties
 
     @properties.setter
     def properties(self, properties: Mapping[str, PropertyValue]) -> None:
+        self._changeable_properties()
         self._properties = dict(properties)
+
+    def clear_properties(self) -> None:
+        """Delete all properties, so that others can be set; the body stays (§3.5.7)."""
+        self._locked &= ~PROPERTIES_LOCKED
+        self._properties = {}
+
+    def _changeable_properties(self) -> dict[str, PropertyValue]:
+        if self._locked & PROPERTIES_LOCKED:
+            raise MessageNotWriteableError(
+                "the properties of a received message are read-only; call clear_properties() to set others (§3.5.3)"
+            )
+        assert self._properties is not None
+        return self._properties
+
+    def _sent_properties(self) -> Mapping[str, PropertyValue]:
+        """The properties that are sent: of a message that is passed on, those that its sender had set."""
+        properties = self.properties
+        return settable_properties(properties) if self._locked & PROPERTIES_LOCKED else properties
+
+    @property
+    def _is_counted(self) -> bool:
+        return bool(self._locked & PROPERTIES_LOCKED)
 
     def _original(self) -> Source:
         """What came from the server, whatever the application changed."""
@@ -235,15 +355,15 @@ class Message:
         try:
             body = repr(self.body)
             shown = body if len(body) <= 60 else body[:57] + "..."
-            parts = [self.kind, shown]
+            parts = [shown] if self._kind else [self.kind, shown]
             if self.destination is not None:
                 parts.append(f"destination={str(self.destination)!r}")
             if self.message_id:
                 parts.append(f"message_id={self.message_id!r}")
             parts += [f"{name}={value!r}" for name, plain, value in self._unusual() if value != plain]
         except MessageFormatError as error:
-            return f"<Message unreadable: {error}>"
-        return f"<Message {' '.join(parts)}>"
+            return f"<{self.__class__.__name__} unreadable: {error}>"
+        return f"<{self.__class__.__name__} {' '.join(parts)}>"
 
     def _unusual(self) -> list[tuple[str, object, object]]:
         return [
@@ -271,7 +391,7 @@ class Message:
             now,
             kind,
             body,
-            properties=encode_properties(self.properties),
+            properties=encode_properties(self._sent_properties()),
             priority=self.priority,
             mode=self.delivery_mode,
             time_to_live=milliseconds(self.time_to_live, "time_to_live"),
@@ -283,30 +403,7 @@ class Message:
 
     def to_dict(self) -> dict[str, object]:
         """The message as plain data for a Pyro5 program without this library; every value is of a built-in type."""
-        return {
-            "body": self._plain_body(),
-            "kind": self.kind,
-            "properties": {name: _plain(value) for name, value in self.properties.items()},
-            "priority": self.priority,
-            "persistent": self.persistent,
-            "correlation_id": self.correlation_id,
-            "reply_to": str(self.reply_to) if self.reply_to is not None else None,
-            "type": self.type,
-            "message_id": self.message_id,
-            "timestamp": self.timestamp,
-            "expiration": self.expiration,
-            "destination": str(self.destination) if self.destination is not None else None,
-            "redelivered": self.redelivered,
-            "delivery_count": self.delivery_count,
-        }
-
-    def _plain_body(self) -> object:
-        body = self.body
-        if self.kind == "map" and isinstance(body, Mapping):
-            return {name: _plain(value) for name, value in body.items()}
-        if self.kind == "stream" and isinstance(body, list | tuple):
-            return [_plain(value) for value in body]
-        return body
+        return to_plain(self)
 
     @classmethod
     def from_dict(cls, data: object) -> Message:
@@ -317,56 +414,46 @@ class Message:
         Raises MessageFormatError naming the entry that is wrong, InvalidDestinationError for a bad `reply_to`; body and
         properties are checked by `to_frame`.
         """
-        if not isinstance(data, Mapping):
-            raise MessageFormatError(
-                f"a message must be a dict with the entry 'body', but this is a {type(data).__name__}"
-            )
-        if "body" not in data:
-            raise MessageFormatError("the message has no entry 'body'; for a message without body, give None")
-        for name in data:
-            if name not in _PLAIN_ENTRIES:
-                raise MessageFormatError(
-                    f"a message has no entry {name!r}; allowed are {', '.join(_SENDERS_ENTRIES)}", entry=str(name)
-                )
+        found = read_plain(data)
         message = cls(
-            _received_bytes(data["body"]),
-            kind=_entry(data, "kind", (str,), "a str"),
-            properties=_entry(data, "properties", (dict,), "a dict"),
-            correlation_id=_entry(data, "correlation_id", (str,), "a str"),
-            reply_to=_entry(data, "reply_to", (str,), "a str like queue://NAME"),
-            type=_entry(data, "type", (str,), "a str"),
+            found.body,
+            kind=found.kind,
+            properties=found.properties,
+            correlation_id=found.correlation_id,
+            reply_to=found.reply_to,
+            type=found.type,
         )
-        priority = _entry(data, "priority", (int,), "an int from 0 to 9")
-        if priority is not None:
-            message.priority = check_priority(priority)
-        if _entry(data, "persistent", (bool,), "True or False") is False:
+        if found.priority is not None:
+            message.priority = check_priority(found.priority)
+        if found.persistent is False:
             message.delivery_mode = wire.NON_PERSISTENT
-        time_to_live = _entry(data, "time_to_live", (int, float), "a number of seconds")
-        if time_to_live is not None:
-            milliseconds(time_to_live, "time_to_live")
-            message.time_to_live = time_to_live
+        if found.time_to_live is not None:
+            milliseconds(found.time_to_live, "time_to_live")
+            message.time_to_live = found.time_to_live
         return message
 
 
-_SENDERS_ENTRIES: Final = (
-    "body",
-    "kind",
-    "properties",
-    "priority",
-    "persistent",
-    "time_to_live",
-    "correlation_id",
-    "reply_to",
-    "type",
-)
-_PLAIN_ENTRIES: Final = frozenset(_SENDERS_ENTRIES) | {
-    "message_id",
-    "timestamp",
-    "expiration",
-    "destination",
-    "redelivered",
-    "delivery_count",
-}
+_CLASSES[wire.UNKNOWN] = _CLASSES[wire.NONE] = Message
+
+
+def classes_of(base: type[Message]) -> Mapping[int, type[Message]]:
+    """The class of a received message by the number of its kind, `wire.UNKNOWN` among them.
+
+    Each is derived from the class of its kind, and from `base`, which may add methods to Message.
+    """
+    return _CLASSES if base is Message else _derived_classes(base)
+
+
+@cache
+def _derived_classes(base: type[Message]) -> Mapping[int, type[Message]]:
+    if base._kind is not None:
+        return dict.fromkeys(_CLASSES, base)
+    return {
+        number: base
+        if kind is Message
+        else type(kind.__name__, (base, kind), {"__slots__": (), "__doc__": kind.__doc__})
+        for number, kind in _CLASSES.items()
+    }
 
 
 def make_frame(
@@ -429,38 +516,6 @@ def milliseconds(duration: float | timedelta | None, name: str) -> int:
     return whole if whole == seconds * 1000 else whole + 1
 
 
-_T = TypeVar("_T")
-
-
-def _entry(data: Mapping[Any, Any], name: str, kinds: tuple[type[_T], ...], wanted: str) -> _T | None:
-    value = data.get(name)
-    if value is None:
-        return None
-    if isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool)):
-        return value
-    raise MessageFormatError(
-        f"the message's entry {name!r} is a {type(value).__name__}; it must be {wanted}", entry=name
-    )
-
-
-def _received_bytes(body: object) -> object:
-    """Serpent carries bytes as a small dict unless told otherwise; take that for what it means."""
-    if isinstance(body, dict) and body.keys() == {"data", "encoding"} and body["encoding"] == "base64":
-        try:
-            return base64.b64decode(body["data"], validate=True)
-        except (TypeError, ValueError):
-            pass  # a map that happens to have these names
-    return body
-
-
-def _plain(value: PropertyValue | MapValue) -> PropertyValue | MapValue:
-    """The value as one of the built-in types, which every serializer knows."""
-    kind = type(value)
-    if isinstance(value, bool) or kind in _BUILT_IN:
-        return value
-    if isinstance(value, int):
-        return int(value)
-    return float(value) if isinstance(value, Float) else str(value)
-
-
-_BUILT_IN: Final = frozenset({int, float, str, bytes, type(None)})
+def _plain_type(body: object) -> str:
+    """The class of a body in the words of the application: a read-only dict is a dict."""
+    return "dict" if isinstance(body, dict) else "list" if isinstance(body, list) else type(body).__name__

@@ -17,12 +17,13 @@ import base64
 import binascii
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 import serpent
 
 from rmimom.errors import MessageFormatError
+from rmimom.readonly import ReadOnlyDict, ReadOnlyList
 
 MIN_LONG: Final = -(2**63)
 MAX_LONG: Final = 2**63 - 1
@@ -135,8 +136,31 @@ def check_property_name(name: object) -> None:
             "JMSXGroupID and JMSXGroupSeq may be set",
             property=name,
         )
-    if len(_good_names) < _MAX_GOOD_NAMES:
+    if len(_good_names) < _MAX_GOOD_NAMES and name not in _OPEN_JMS_NAMES:
         _good_names.add(name)
+
+
+def group_value(name: str, value: PropertyValue) -> PropertyValue:
+    """The value of a property as it is kept: JMSXGroupID is a string, JMSXGroupSeq an int of 32 bits (§3.5.9).
+
+    Raises MessageFormatError if these two have another type; other names have no type of their own.
+    """
+    if name not in _OPEN_JMS_NAMES or value is None:
+        return value
+    if name == "JMSXGroupSeq":
+        if isinstance(value, int) and not isinstance(value, bool):
+            return Int(value)
+    elif isinstance(value, str):
+        return value
+    wanted = "int" if name == "JMSXGroupSeq" else "str"
+    raise MessageFormatError(
+        f"property {name!r} must be of the type {wanted}, but it is a {type(value).__name__} (§3.5.9)", property=name
+    )
+
+
+def settable_properties(properties: Mapping[str, PropertyValue]) -> dict[str, PropertyValue]:
+    """What of the properties of a received message may be sent on: not those that the provider had set (§3.5.10)."""
+    return {name: value for name, value in properties.items() if not name.startswith("JMS") or name in _OPEN_JMS_NAMES}
 
 
 def encode_properties(properties: Mapping[str, object]) -> bytes:
@@ -147,6 +171,7 @@ def encode_properties(properties: Mapping[str, object]) -> bytes:
     for name, value in properties.items():
         if name not in _good_names:
             check_property_name(name)
+            plain = plain and name not in _OPEN_JMS_NAMES
         kind = type(value)
         if kind is str or kind is bool:
             continue
@@ -178,9 +203,16 @@ def decode_properties(data: bytes) -> dict[str, PropertyValue]:
     return found
 
 
+def check_map_name(name: object) -> str:
+    """The name, if it may name an item of a map; else raise MessageFormatError."""
+    if isinstance(name, str) and name:
+        return name
+    raise MessageFormatError(f"the names in a map body must be non-empty strings, but one is {name!r}")
+
+
 def encode_map(body: Mapping[str, object]) -> bytes:
     """The body of a map message as JSON text; raises MessageFormatError naming the entry that is not allowed."""
-    return _write_json({_map_name(name): _tag(value, name) for name, value in body.items()})
+    return _write_json({check_map_name(name): _tag(value, name) for name, value in body.items()})
 
 
 def decode_map(data: bytes) -> dict[str, MapValue]:
@@ -212,6 +244,14 @@ def is_map_value(value: object) -> bool:
     return kind in _MAP_KINDS
 
 
+def check_plain_data(body: object) -> None:
+    """Raise MessageFormatError, naming the first value that is something else, unless `body` is plain data."""
+    try:
+        _check_plain_data(body, "the body")
+    except RecursionError:
+        raise MessageFormatError("the body is nested too deeply, or holds itself") from None
+
+
 def encode_object(body: object) -> bytes:
     """Plain data (None, bool, int, float, str, bytes, list, tuple, dict, nested at will) as serpent text.
 
@@ -239,7 +279,8 @@ _INTEGERS: Final[dict[type, str]] = {Byte: "byte", Short: "short", Int: "int"}
 _MAP_KINDS: Final = frozenset({bool, float, str, bytes, bytearray, type(None), Byte, Short, Int, Float, Char})
 
 
-def _tag_property(name: str, value: object) -> object:
+def _tag_property(name: str, value: Any) -> object:
+    value = group_value(name, value)
     kind = type(value)
     if kind is Char or kind is bytes or kind is bytearray:
         raise _unsupported(f"property {name!r}", value, _PROPERTY_TYPES)
@@ -314,12 +355,6 @@ def _untag(tagged: dict[str, object]) -> MapValue:
     raise MessageFormatError(f"{tagged!r} is not a value of a message")
 
 
-def _map_name(name: object) -> str:
-    if isinstance(name, str) and name:
-        return name
-    raise MessageFormatError(f"the names in a map body must be non-empty strings, but one is {name!r}")
-
-
 def _write_json(data: object) -> bytes:
     try:
         return _encode_json(data)
@@ -342,7 +377,7 @@ def _check_plain_data(value: object, place: str) -> None:
     kind = type(value)
     if kind in _ATOMS:
         return
-    if kind is dict:
+    if kind is dict or kind is ReadOnlyDict:
         assert isinstance(value, dict)
         for key, inner in value.items():
             if type(key) not in _ATOMS:
@@ -353,7 +388,7 @@ def _check_plain_data(value: object, place: str) -> None:
                 )
             if type(inner) not in _ATOMS:
                 _check_plain_data(inner, f"{place}[{key!r}]")
-    elif kind is list or kind is tuple:
+    elif kind is list or kind is tuple or kind is ReadOnlyList:
         assert isinstance(value, list | tuple)
         for index, inner in enumerate(value):
             if type(inner) not in _ATOMS:

@@ -94,7 +94,7 @@ def test_repr_shows_what_is_unusual() -> None:
     message = Message("x" * 100, properties={"a": 1})
     message.priority = 9
     assert repr(message) == f"<Message text '{'x' * 56}... priority=9 properties={{'a': 1}}>"
-    assert repr(received(Message(b"y"))) == "<Message bytes b'y' destination='topic://quakes' message_id='ID:1'>"
+    assert repr(received(Message(b"y"))) == "<BytesMessage b'y' destination='topic://quakes' message_id='ID:1'>"
 
 
 def test_only_a_received_message_can_be_acknowledged() -> None:

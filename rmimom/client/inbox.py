@@ -22,8 +22,9 @@ from collections.abc import Iterable
 
 from rmimom.client.outbox import Acks
 from rmimom.errors import JMSError, from_dict
-from rmimom.frame import DeliveryBatch
-from rmimom.message import UNREAD, Acknowledger, Message
+from rmimom.frame import NONE, OBJECT, DeliveryBatch, kind_of
+from rmimom.kinds import classes_of
+from rmimom.message import LOCKED, UNREAD, Acknowledger, Message
 
 
 class Intake:
@@ -38,6 +39,7 @@ class Intake:
         "error",
         "flowing",
         "message_type",
+        "message_types",
         "number",
         "waiting",
         "working",
@@ -58,7 +60,8 @@ class Intake:
         self._orphans: set[int] = set()
         self.number = number
         self.message_type = message_type
-        """What the messages are made as."""
+        """What the messages are made as, each in the class of its kind."""
+        self.message_types = classes_of(message_type)
         self.acks = acks
         self.waiting: deque[Message] = deque()
         self.working: dict[int, Message] = {}
@@ -172,9 +175,15 @@ class Inbox:
             return []
         self.sequence = batch.sequence
         touched: dict[int, Intake] = {}
-        new = Message.__new__
+        new = object.__new__
         for delivered in batch.delivered:
             counts = delivered.counts
+            frame = delivered.frame
+            # The kind is the second byte of a frame.  Where that is 0, a foreign encoder may have written the array in a
+            # longer form; such frames are looked at more closely.
+            kind = memoryview(frame)[1]
+            if not NONE < kind <= OBJECT:
+                kind = kind_of(frame)
             for index, number in enumerate(delivered.consumers):
                 intake = touched.get(number)
                 if intake is None:
@@ -183,13 +192,14 @@ class Inbox:
                         continue
                     touched[number] = intake = found
                 # Message.from_frame, written out: this is done for every message received.
-                message = new(intake.message_type)
-                message._source = delivered.frame
+                message = new(intake.message_types[kind])
+                message._source = frame
                 message._tag = delivered.tag
                 message._acknowledger = intake._acknowledger
                 message._body = UNREAD
                 message._properties = None
                 message._headers = None
+                message._locked = LOCKED
                 message._note = delivered.note
                 message.delivery_count = counts[index]
                 intake.waiting.append(message)

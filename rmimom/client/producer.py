@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rmimom.body import encode_body
 from rmimom.client.completion import CompletionListener, check_completion_listener
@@ -15,7 +15,8 @@ from rmimom.client.receipt import Receipt
 from rmimom.composite import parse_target
 from rmimom.destination import Destination, Queue, Topic, parse_destination
 from rmimom.errors import IllegalStateError, InvalidDestinationError, MessageFormatError, MessageTooLargeError
-from rmimom.frame import DEFAULT_PRIORITY, NON_PERSISTENT, PERSISTENT, TEXT, Frame, encode
+from rmimom.foreign import adopted, is_foreign
+from rmimom.frame import BYTES, DEFAULT_PRIORITY, NON_PERSISTENT, PERSISTENT, TEXT, Frame, encode
 from rmimom.message import Message, check_priority, milliseconds
 from rmimom.values import PropertyValue, encode_properties
 
@@ -316,16 +317,18 @@ class Producer:
         if self._usage.owner:
             self._usage.check()
         message: Message | None = None
-        if type(body) is str:
+        if type(body) is bytes:
+            kind, data = BYTES, body
+        elif type(body) is str:
             kind = TEXT
             try:
                 data = body.encode()
             except UnicodeEncodeError as error:
                 raise MessageFormatError(f"the body holds text that is not Unicode: {error}") from None
-        elif isinstance(body, Message):
-            message = body
+        elif isinstance(body, Message) or is_foreign(body):
+            message = body if isinstance(body, Message) else adopted(body)
             kind, data = encode_body(message.body, message._asked_kind)
-            properties = message.properties if properties is None else properties
+            properties = message._sent_properties() if properties is None else properties
             correlation_id = message.correlation_id if correlation_id is None else correlation_id
             reply_to = message.reply_to if reply_to is None else reply_to
             type_ = message.type if type_ is None else type_
@@ -387,7 +390,7 @@ class Producer:
             finally:
                 lock.release()
         if message is not None:
-            _set_headers(message, frame)
+            _set_headers(body, frame)
         return ticket
 
     def _destination_of(self, destination: Destination | None) -> str:
@@ -428,8 +431,8 @@ def _text(value: object, name: str) -> str:
     return str(value)
 
 
-def _set_headers(message: Message, frame: Frame) -> None:
-    """What the send method sets on the sender's message (§3.4, table 3-1)."""
+def _set_headers(message: Any, frame: Frame) -> None:
+    """What the send method sets on the sender's message, be it foreign (§3.4, table 3-1)."""
     message.destination = parse_target(frame.destination)
     message.delivery_mode = frame.mode
     message.expiration = frame.expiration

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from rmimom.client.browser import QueueBrowser
 from rmimom.client.completion import Completions
 from rmimom.client.consumer import Consumer, Receiver, Subscriber
+from rmimom.client.messages import MessageMaker
 from rmimom.client.mode import AcknowledgeMode
 from rmimom.client.outbox import Ticket
 from rmimom.client.producer import Producer, Publisher, Sender
@@ -40,7 +41,7 @@ _C = TypeVar("_C", bound=Consumer)
 _D = TypeVar("_D", bound=Destination)
 
 
-class Session:
+class Session(MessageMaker):
     """Makes producers and consumers and acknowledges what the consumers deliver, as `mode` says.
 
     In a transacted session what is sent and received belongs to a transaction, until `commit` or `rollback` ends it and
