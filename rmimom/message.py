@@ -14,7 +14,6 @@ from __future__ import annotations
 import builtins
 from collections.abc import Mapping
 from datetime import timedelta
-from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeAlias, TypeVar
 
 import msgspec
@@ -41,6 +40,9 @@ Source: TypeAlias = msgspec.Raw | bytes | wire.Frame
 # Names of this module, because each message received is asked for them.
 _Frame: Final = wire.Frame
 _decode_frame: Final = wire.decode_frame
+
+_CHANGEABLE: Final = frozenset({dict, list, tuple})
+"""Bodies that must be made read-only in a received message; a tuple may hold one."""
 
 UNREAD: Final = object()
 """The body of a message that nobody looked at since it was received or written to."""
@@ -191,7 +193,15 @@ class Message(TypedProperties):
         """What the message holds, see the class."""
         body = self._body
         if body is UNREAD:
-            body = self._body = self._read_body()
+            if not self._locked & BODY_LOCKED:
+                return self._written_body()
+            source = self._source
+            if type(source) is not _Frame:
+                source = self._frame()
+            body = decode_body(source.kind, source.body)
+            if type(body) in _CHANGEABLE:
+                body = frozen(body)
+            self._body = body
         return body
 
     @body.setter
@@ -223,19 +233,13 @@ class Message(TypedProperties):
         body = self.body
         return body is None or isinstance(body, wanted)
 
-    def _read_body(self) -> Any:
-        source = self._source
-        if type(source) is not _Frame:
-            source = self._frame()
-        return frozen(decode_body(source.kind, source.body))
+    def _written_body(self) -> Any:
+        """The body of a message that was written to piece by piece, see `UNREAD`."""
+        raise NotImplementedError
 
     def _put_body(self, body: object) -> None:
         """Keep a copy of what is to be the body (§3.12)."""
         self._body = copied(body)
-
-    @property
-    def _body_locked(self) -> bool:
-        return bool(self._locked & BODY_LOCKED)
 
     def _lock_body(self) -> None:
         self._locked |= BODY_LOCKED
@@ -444,16 +448,17 @@ def classes_of(base: type[Message]) -> Mapping[int, type[Message]]:
     return _CLASSES if base is Message else _derived_classes(base)
 
 
-@cache
 def _derived_classes(base: type[Message]) -> Mapping[int, type[Message]]:
-    if base._kind is not None:
-        return dict.fromkeys(_CLASSES, base)
-    return {
-        number: base
-        if kind is Message
-        else type(kind.__name__, (base, kind), {"__slots__": (), "__doc__": kind.__doc__})
-        for number, kind in _CLASSES.items()
-    }
+    found = _derived.get(base)
+    if found is None:
+        found = _derived[base] = {
+            number: base if kind is Message or base._kind else type(kind.__name__, (base, kind), {"__slots__": ()})
+            for number, kind in _CLASSES.items()
+        }
+    return found
+
+
+_derived: Final[dict[type[Message], dict[int, type[Message]]]] = {}
 
 
 def make_frame(

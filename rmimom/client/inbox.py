@@ -17,14 +17,20 @@ nobody else's, and are left out of it.
 
 from __future__ import annotations
 
+import struct
 from collections import deque
 from collections.abc import Iterable
+from typing import Final
 
 from rmimom.client.outbox import Acks
 from rmimom.errors import JMSError, from_dict
-from rmimom.frame import NONE, OBJECT, DeliveryBatch, kind_of
+from rmimom.frame import NONE, OBJECT, UNKNOWN, DeliveryBatch, kind_of
 from rmimom.kinds import classes_of
 from rmimom.message import LOCKED, UNREAD, Acknowledger, Message
+
+# The kind stands in the second byte of a frame.  Where that is 0, a foreign encoder may have written the array in a
+# longer form, so such frames are looked at more closely.
+_second_byte: Final = struct.Struct("xB").unpack_from
 
 
 class Intake:
@@ -179,9 +185,10 @@ class Inbox:
         for delivered in batch.delivered:
             counts = delivered.counts
             frame = delivered.frame
-            # The kind is the second byte of a frame.  Where that is 0, a foreign encoder may have written the array in a
-            # longer form; such frames are looked at more closely.
-            kind = memoryview(frame)[1]
+            try:
+                (kind,) = _second_byte(frame)
+            except struct.error:
+                kind = UNKNOWN
             if not NONE < kind <= OBJECT:
                 kind = kind_of(frame)
             for index, number in enumerate(delivered.consumers):

@@ -207,8 +207,9 @@ class BytesMessage(Message, kind="bytes"):
         self._written += data
         self._body = UNREAD
 
-    def _read_body(self) -> Any:
-        return super()._read_body() if self._body_locked else bytes(self._written)
+    def _written_body(self) -> bytes:
+        body = self._body = bytes(self._written)
+        return body
 
     def _put_body(self, body: object) -> None:
         self._position = 0
