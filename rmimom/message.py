@@ -347,9 +347,12 @@ class Message(TypedProperties):
 
         When and how often it is delivered again says the redelivery policy of its destination; `delay` in seconds
         (0: at once) overrides it for this time.  `dead` makes it a dead letter without another attempt, and `reason` is
-        told with a dead letter.  Returns when the server has it on disk.  Raises IllegalStateError for a message that
-        was not received, or is acknowledged: `receive` in an AUTO_ACKNOWLEDGE session does that at once, an observer
-        may still nack.
+        told with a dead letter.  Returns when the server has it on disk.  If the server is lost meanwhile it is told
+        again, and may count one failure more.
+
+        Raises IllegalStateError for a message that was not received, or is acknowledged: `receive` in an
+        AUTO_ACKNOWLEDGE session does that at once, an observer may still nack.  Raises ConnectionFailedError if the
+        server is not found again in time.
         """
         if self._acknowledger is None:
             raise IllegalStateError("the message was not received from a consumer, so it cannot be given back")

@@ -429,15 +429,24 @@ class Session(MessageMaker):
             raise IllegalStateError(
                 "the message cannot be given back any more: its session or consumer is closed, and it went back"
             )
+        tag = message._tag
         with self._lock:
-            if message._tag not in consumer._intake.working:
+            if tag not in consumer._intake.working:
                 raise IllegalStateError("the message is acknowledged or given back already; the session has it no more")
         options: dict[str, object] = {}
         if delay is not None:
             options["delay"] = milliseconds(delay, "delay")
         if dead:
             options["dead"] = True
-        consumer._failed([message._tag], reason, options=options)
+
+        def tell() -> None:
+            # If the server was lost and knows of it already, it said so when it was found again: then it is not here.
+            with self._lock:
+                here = tag in consumer._intake.working
+            if here:
+                consumer._failed([tag], reason, options=options)
+
+        self._connection._exchange.until_answered(tell)
 
 
 def _wanted(destination: object, kind: type[_D], check: Callable[[Destination], object] | None = None) -> _D:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from support.processes import ServerProcess, start_server
+from support.processes import ServerProcess, start_server, wait_for
 
 from rmimom.client.connection import Connection
 from rmimom.client.consumer import Consumer
@@ -101,6 +101,42 @@ def test_killed_between_and_during_commits(scene: Scene) -> None:
     assert drain(news, count) == expected
     session.close()
     assert drain(plain.create_receiver(ORDERS), 0) == []
+
+
+def test_a_chain_of_transactions_under_kills(scene: Scene) -> None:
+    """T1, T:123: two links of a chain, each for itself, while the server is killed at any moment of any commit."""
+    count, kills = 150, 3
+    scene.connect().create_session().create_sender(ORDERS).send_many(range(count))
+    passed = {BILLS: 0, PARCELS: 0}
+
+    def link(source: Queue, targets: list[Queue]) -> None:
+        session = scene.connect().create_session(transacted=True)
+        receiver = session.create_receiver(source, prefetch=10)
+        senders = [session.create_sender(target) for target in targets]
+        while passed[targets[0]] < count:
+            message = receiver.receive(TIME_LIMIT)
+            assert message is not None
+            for sender in senders:
+                sender.send(message.body)
+            try:
+                session.commit()
+            except TransactionRolledBackError:
+                continue  # legal after a loss: the same message comes again
+            passed[targets[0]] += 1
+
+    with ThreadPoolExecutor(2) as pool:
+        links = [pool.submit(link, ORDERS, [BILLS]), pool.submit(link, BILLS, [PARCELS, Queue("copies")])]
+        for kill in range(1, kills + 1):
+            wait_for(lambda: passed[PARCELS] > kill * count // (kills + 1) or any(map(Future.done, links)), "progress")  # noqa: B023 - at once
+            scene.restart()
+        for done in links:
+            done.result(TIME_LIMIT)
+    plain = scene.connect().create_session()
+    expected = list(range(count))
+    assert drain(plain.create_receiver(PARCELS), count) == expected
+    assert drain(plain.create_receiver(Queue("copies")), count) == expected
+    for queue in (ORDERS, BILLS):
+        assert drain(plain.create_receiver(queue), 0) == []
 
 
 @pytest.mark.parametrize("arrives", [True, False], ids=["done before the kill", "never arrived"])
