@@ -174,6 +174,9 @@ class _Turn:
             self._adopt_as_active(before, configuration)
         else:
             self._adopt_as_follower(before, configuration)
+        if configuration == before.promise and configuration.active == before.me and self.state.phase is Phase.ACTIVE:
+            # Decided by consent to what this server proposed, however it heard of it: it alone registers it, once.
+            self.do(Register(configuration))
 
     def _adopt_as_active(self, before: State, configuration: Configuration) -> None:
         epoch = before.held.epoch if before.held else 0
@@ -367,16 +370,11 @@ def _ask_consent(turn: _Turn) -> None:
     assert promise is not None
     given = (state.me, *state.consents)
     if set(given) >= set(state.members):
-        _consented(turn, promise)
+        turn.adopt(promise)
         return
     for server in state.members:
         if server not in given:
             turn.do(AskConsent(server, promise, given))
-
-
-def _consented(turn: _Turn, promise: Configuration) -> None:
-    turn.adopt(promise)
-    turn.do(Register(promise))
 
 
 def _name_server_away(turn: _Turn, event: NameServerAway) -> None:
@@ -571,7 +569,7 @@ def _consent_given(turn: _Turn, event: ConsentGiven) -> None:
     if event.server in state.members and event.server not in state.consents:
         turn.change(consents=tuple(sorted((*state.consents, event.server))))
         if {state.me, *turn.state.consents} >= set(state.members):
-            _consented(turn, state.promise)
+            turn.adopt(state.promise)
 
 
 _HANDLERS: Final[dict[type[Event], Callable[[_Turn, Any], None]]] = {
