@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # for type checkers and editors; at run time __getattr__ belo
     )
     from rmimom.client.context import Context
     from rmimom.client.context_producer import ContextProducer
+    from rmimom.client.domains import QueueSession, TopicSession
     from rmimom.client.event import ConnectionEvent
     from rmimom.client.factory import ConnectionFactory, connect
     from rmimom.client.manager import ClientConnectionManager
@@ -99,6 +100,7 @@ __all__ = [
     "Publisher",
     "Queue",
     "QueueBrowser",
+    "QueueSession",
     "Receipt",
     "Receiver",
     "Requestor",
@@ -117,6 +119,7 @@ __all__ = [
     "TemporaryTopic",
     "TextMessage",
     "Topic",
+    "TopicSession",
     "TransactionInProgressError",
     "TransactionRolledBackError",
     "connect",
@@ -130,6 +133,7 @@ _HOMES = {
     "rmimom.client.context": ("Context",),
     "rmimom.client.context_producer": ("ContextProducer",),
     "rmimom.client.event": ("ConnectionEvent",),
+    "rmimom.client.domains": ("QueueSession", "TopicSession"),
     "rmimom.client.factory": ("ConnectionFactory", "connect"),
     "rmimom.client.manager": ("ClientConnectionManager",),
     "rmimom.client.mode": ("AcknowledgeMode",),

@@ -27,6 +27,7 @@ from Pyro5 import core
 
 from rmimom.client.context import Context
 from rmimom.client.delivery import Delivery
+from rmimom.client.domains import QueueSession, TopicSession
 from rmimom.client.event import ConnectionEvent
 from rmimom.client.exchange import Exchange
 from rmimom.client.keeper import Keeper
@@ -117,6 +118,20 @@ class Connection:
         """
         self._check_open()
         return self._add_session(Session(self, mode_of(mode, transacted=transacted)))
+
+    def create_queue_session(
+        self, mode: AcknowledgeMode = AUTO_ACKNOWLEDGE, *, transacted: bool = False
+    ) -> QueueSession:
+        """A session that refuses what is about topics and subscriptions (§9.2); for the rest see `create_session`."""
+        self._check_open()
+        return self._add_session(QueueSession(self, mode_of(mode, transacted=transacted)))
+
+    def create_topic_session(
+        self, mode: AcknowledgeMode = AUTO_ACKNOWLEDGE, *, transacted: bool = False
+    ) -> TopicSession:
+        """A session that refuses what is about queues and browsers (§9.2); for the rest see `create_session`."""
+        self._check_open()
+        return self._add_session(TopicSession(self, mode_of(mode, transacted=transacted)))
 
     def create_context(self, mode: AcknowledgeMode = AUTO_ACKNOWLEDGE, *, transacted: bool = False) -> Context:
         """A context with a session of its own on this connection, for one thread (§2.8).

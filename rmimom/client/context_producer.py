@@ -96,7 +96,7 @@ class SendSettings:
         if not own:
             return self._options
         options = SendOptions(**self._options)
-        options["properties"] = {**body.properties, **own} if isinstance(body, Message) else own
+        options["properties"] = {**body._sent_properties(), **own} if isinstance(body, Message) else own
         return options
 
 

@@ -14,6 +14,7 @@ from rmimom import Connection, ConnectionFactory, Queue, Session, Topic
 SETTINGS = """
 [server]
 recovery_grace = 0.1
+max_message_size = "4MiB"
 
 [[redelivery]]
 destination = "twice.>"

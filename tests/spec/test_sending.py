@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.processes import start_server
 from support.spec import bodies, next_of, wait_past
+from support.waiting import wait_until
 
 from rmimom import (
     Connection,
     ConnectionFactory,
     IllegalStateError,
     InvalidDestinationError,
+    JMSError,
     Message,
     Queue,
     Session,
@@ -216,3 +220,173 @@ def test_asynchronous_sends_keep_their_order(session: Session, queue: Queue) -> 
             sender.send_async(number)
     sender.flush()
     assert bodies(session.create_receiver(queue), 100) == list(range(100))
+
+
+class Listener:
+    """A completion listener that notes what it is told, and in which thread."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, object]] = []
+        self.threads: set[int] = set()
+        self.inside = self.most = 0
+
+    def on_completion(self, message: Message) -> None:
+        self._note("sent", message)
+
+    def on_exception(self, message: Message, error: JMSError) -> None:
+        self._note(type(error).__name__, message)
+
+    def _note(self, what: str, message: Message) -> None:
+        self.inside += 1
+        self.most = max(self.most, self.inside)
+        self.threads.add(threading.get_ident())
+        threading.Event().wait(0.001)  # another call would come in now
+        self.told.append((what, message.body))
+        self.inside -= 1
+
+
+def test_a_completion_listener_is_told(session: Session, queue: Queue) -> None:
+    """A send with a completion listener returns at once; the listener hears when the message is there, and not before.
+
+    Rows: P4. Assertions: T:254, T:275.1. Section: 7.3, 7.3.1.
+    """
+    seen: list[int] = []
+    looking = session
+
+    class Looks(Listener):
+        def on_completion(self, message: Message) -> None:
+            with looking.create_browser(queue) as browser:
+                seen.append(len(list(browser)))
+            super().on_completion(message)
+
+    listener = Looks()
+    session.create_sender(queue).send("a", completion_listener=listener)
+    wait_until(lambda: listener.told)
+    assert (listener.told, seen) == ([("sent", "a")], [1])
+
+
+def test_a_completion_listener_is_told_of_a_refusal(connect: Callable[..., Connection]) -> None:
+    """If the message could not be sent the listener hears the error.
+
+    Rows: P4. Assertions: T:254. Section: 7.3.2.
+    """
+    own = connect()
+    queue = own.create_session().create_temporary_queue()
+    own.close()
+    listener = Listener()
+    connect().create_session().create_sender(queue).send("a", completion_listener=listener)
+    wait_until(lambda: listener.told)
+    assert listener.told == [("InvalidDestinationError", "a")]
+
+
+def test_completion_listeners_are_called_in_order(session: Session, queue: Queue) -> None:
+    """Listeners are called one at a time, in the order of the sends, in a thread that is not the sender's.
+
+    Rows: P4. Assertions: T:275.7, T:275.2. Section: 7.3.3, 7.3.8.
+    """
+    listener = Listener()
+    sender = session.create_sender(queue)
+    for number in range(30):
+        if number % 10 == 9:
+            sender.send(number)
+        else:
+            sender.send(number, completion_listener=listener)
+    wait_until(lambda: len(listener.told) == 27)
+    assert listener.told == [("sent", number) for number in range(30) if number % 10 != 9]
+    assert listener.most == 1
+    assert len(listener.threads) == 1
+    assert threading.get_ident() not in listener.threads
+    assert [message.body for message in session.create_browser(queue)] == list(range(30))
+
+
+@pytest.mark.parametrize("what", ["producer", "session", "connection"])
+def test_close_waits_for_completion_listeners(what: str, connect: Callable[..., Connection], queue: Queue) -> None:
+    """close of the producer, session or connection returns when all listeners have been called and have returned.
+
+    Rows: P4. Assertions: T:275.3. Section: 7.3.4.
+    """
+    connection = connect()
+    session = connection.create_session()
+    producer = session.create_sender(queue)
+    listener = Listener()
+    for number in range(10):
+        producer.send(number, completion_listener=listener)
+    {"producer": producer, "session": session, "connection": connection}[what].close()
+    assert listener.told == [("sent", number) for number in range(10)]
+    assert len(list(connect().create_session().create_browser(queue))) == 10
+
+
+@pytest.mark.parametrize("how", ["commit", "rollback"])
+def test_the_end_of_a_transaction_waits_for_completion_listeners(
+    how: str, connection: Connection, queue: Queue
+) -> None:
+    """commit and rollback return when the listeners of all sends have been called and have returned.
+
+    Rows: P4. Assertions: T:275.3. Section: 7.3.4.
+    """
+    work = connection.create_session(transacted=True)
+    producer = work.create_sender(queue)
+    listener = Listener()
+    for number in range(5):
+        producer.send(number, completion_listener=listener)
+    getattr(work, how)()
+    assert [body for _, body in listener.told] == list(range(5))
+    assert len(list(connection.create_session().create_browser(queue))) == (5 if how == "commit" else 0)
+
+
+def test_a_completion_listener_does_not_close_or_commit(connection: Connection, queue: Queue) -> None:
+    """In a listener, close of its producer, session and connection, commit and rollback raise IllegalStateError.
+
+    Rows: P4, C11. Assertions: T:275.3, T:171. Section: 7.3.4.
+    """
+    for transacted in (False, True):
+        session = connection.create_session(transacted=transacted)
+        producer = session.create_sender(queue)
+        calls: list[Callable[[], object]] = [producer.close, session.close, connection.close]
+        calls += [session.commit, session.rollback] if transacted else []
+        refused: list[bool] = []
+
+        class Closes(Listener):
+            def on_completion(self, message: Message, calls: Any = calls, refused: list[bool] = refused) -> None:
+                for call in calls:
+                    try:
+                        call()
+                        refused.append(False)
+                    except IllegalStateError:
+                        refused.append(True)
+
+        producer.send("a", completion_listener=Closes())
+        wait_until(lambda calls=calls, refused=refused: len(refused) == len(calls))
+        assert all(refused)
+
+
+def test_headers_are_set_when_the_listener_is_called(session: Session, queue: Queue) -> None:
+    """When the listener is called the message has all headers that the send sets, and is the one that was given.
+
+    Rows: P4. Assertions: T:275.5, T:275.8. Section: 7.3.6, 7.3.9.
+    """
+    found: list[tuple[Message, object, bool, int]] = []
+
+    class Notes(Listener):
+        def on_completion(self, message: Message) -> None:
+            found.append((message, message.destination, bool(message.message_id), message.priority))
+
+    message = Message("a")
+    session.create_sender(queue).send(message, priority=7, completion_listener=Notes())
+    wait_until(lambda: found)
+    assert found == [(message, queue, True, 7)]
+    assert message.timestamp > 0
+
+
+def test_the_session_goes_on_after_an_asynchronous_send(session: Session, queue: Queue) -> None:
+    """A completion listener does not bind the session to its thread: the sender's thread goes on using it.
+
+    Rows: P4. Assertions: T:275.6. Section: 7.3.7.
+    """
+    listener = Listener()
+    sender, receiver = session.create_sender(queue), session.create_receiver(queue)
+    for number in range(10):
+        sender.send(number, completion_listener=listener)
+        assert next_of(receiver).body == number
+    session.create_sender(Queue(f"{queue.name}.other")).send("b")
+    wait_until(lambda: len(listener.told) == 10)

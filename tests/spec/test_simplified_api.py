@@ -181,6 +181,20 @@ def test_settings_of_a_producer_go_before_those_of_the_message(context: Context,
     assert next_of(consumer).correlation_id == "own"
 
 
+def test_a_dead_letter_is_sent_on_with_settings(make: Callable[..., Context], queue: Queue) -> None:
+    """A received message, with properties of the provider, is sent on with its own properties and the producer's.
+
+    Rows: C13. Section: 7.5.
+    """
+    context = make(AcknowledgeMode.INDIVIDUAL_ACKNOWLEDGE)
+    context.send(queue, Message("a", properties={"p": 1}))
+    consumer = context.create_consumer(queue)
+    next_of(consumer).nack("spoilt", dead=True)
+    letter = next_of(context.create_consumer(f"queue://DLQ.{queue.name}"))
+    context.create_producer().set(properties={"q": 2}).send(queue, letter)
+    assert dict(next_of(consumer).properties) == {"p": 1, "q": 2}
+
+
 @pytest.mark.parametrize(
     "wrong", [{"priority": 10}, {"time_to_live": -1}, {"delivery_delay": "soon"}, {"properties": {"a b": 1}}]
 )

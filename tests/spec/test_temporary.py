@@ -110,7 +110,7 @@ def answering(connection: Connection, where: Destination) -> Iterator[list[Messa
         if request.body != "nothing":
             session.reply(request, request.body.upper())
 
-    consumer = session.create_receiver(where) if isinstance(where, Queue) else session.create_subscriber(where)  # type: ignore[arg-type]
+    consumer = session.create_receiver(where) if isinstance(where, Queue) else session.create_subscriber(where)
     consumer.attach(answer)
     yield asked
     session.close()
