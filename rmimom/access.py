@@ -63,7 +63,7 @@ class Access:
     @property
     def has_messaging_users(self) -> bool:
         """Whether somebody who is no administrator is defined."""
-        return any(not user.administrator for user in self._engine.broker.state.users.values())
+        return self._engine.broker.state.has_messaging_users
 
     def names(self) -> list[dict[str, object]]:
         """Every user as {"name": text, "administrator": bool}, by name."""

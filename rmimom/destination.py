@@ -147,7 +147,7 @@ def is_pattern(destination: Destination) -> bool:
 def check_source(destination: Destination) -> None:
     """Raise InvalidDestinationError unless messages may come from there: from a queue, a topic or a pattern of topics.
 
-    A pattern has elements between dots: `*` stands for any one element, `>` at the end for all that follow.
+    A pattern has elements between dots: `*` stands for any one element, `>` at the end for all that follow, or none.
     """
     if not is_pattern(destination):
         destination.checked()
@@ -169,10 +169,15 @@ def _is_sound_pattern(name: str) -> bool:
 def compile_pattern(name: str) -> re.Pattern[str]:
     """An expression whose `fullmatch` says whether a topic's name matches; each name is matched in linear time.
 
+    `quakes.>` matches `quakes` itself, too, as in ActiveMQ and in the patterns of policies.
     The server's own topics are matched only by patterns that begin with their prefix.
     """
-    wildcards = {"*": r"[^.]+", ">": ".+"}
-    expression = r"\.".join(wildcards.get(element) or re.escape(element) for element in name.split("."))
+    *elements, last = name.split(".")
+    if last != ">":
+        elements.append(last)
+    expression = r"\.".join(r"[^.]+" if element == "*" else re.escape(element) for element in elements)
+    if last == ">":
+        expression += r"(?:\..+)?" if elements else ".+"
     others = "" if name.startswith(SYSTEM_PREFIX) else f"(?!{re.escape(SYSTEM_PREFIX)})"
     return re.compile(others + expression)
 

@@ -51,12 +51,14 @@ class Deliver(msgspec.Struct, frozen=True):
 class Examine(msgspec.Struct, frozen=True):
     """Messages of a queue whose frames rest in the store are to be held against selectors.
 
-    The engine reads the frames and answers with `Examined` commands.
+    The engine reads the frames and answers with `Examined` commands.  `notes` are those of messages that came from
+    other mailboxes (`rmimom.note`), for selectors see them as properties.
     """
 
     mailbox: int
     selectors: list[str]
     ids: list[int]
+    notes: dict[int, str] = {}
 
 
 class ConsumerClosed(msgspec.Struct, frozen=True):

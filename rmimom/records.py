@@ -102,10 +102,14 @@ class MessagesReturned(msgspec.Struct, frozen=True, tag=True, array_like=True, g
 
 
 class MessagesFailed(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
-    """Messages that were delivered once more than before, and their consumer failed on them."""
+    """Messages that were delivered once more than before, and their consumer failed on them.
+
+    They are not delivered again before `due`, in milliseconds since 1970 UTC; 0 for at once.
+    """
 
     mailbox: int
     ids: list[int]
+    due: int = 0
 
 
 class MessagesMoved(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):

@@ -35,7 +35,8 @@ class MessageRow(NamedTuple):
 class DeliveryRow(NamedTuple):
     """A message waits in a mailbox; it was returned `returns` times, `failures` of them because a consumer failed.
 
-    `note` is JSON text about its way from another mailbox, or empty.
+    `note` is JSON text about its way from another mailbox, or empty.  After the last failure it is not to be delivered
+    before `due`, in milliseconds since 1970 UTC; 0 for at once.
     """
 
     mailbox: int
@@ -43,6 +44,7 @@ class DeliveryRow(NamedTuple):
     returns: int
     failures: int = 0
     note: str = ""
+    due: int = 0
 
 
 class Snapshot(Protocol):

@@ -20,7 +20,7 @@ from rmimom.errors import InvalidDestinationError
     ("pattern", "matching", "others"),
     [
         ("quakes.*", ["quakes.it", "quakes.é"], ["quakes", "quakes.", "quakes.it.south", "floods.it", "quakesxit"]),
-        ("quakes.>", ["quakes.it", "quakes.it.south"], ["quakes", "quakes.", "quake.it"]),
+        ("quakes.>", ["quakes", "quakes.it", "quakes.it.south"], ["quakes.", "quake.it"]),
         ("*.it", ["quakes.it", "a-b/c:d.it"], ["it", ".it", "quakes.us.it"]),
         ("*.it.>", ["quakes.it.south"], ["quakes.it"]),
         ("*", ["quakes"], ["quakes.it"]),

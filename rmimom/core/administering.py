@@ -97,7 +97,7 @@ def put_user(state: State, command: PutUser, turn: Turn) -> bool:
     check_text(command.name, "the name of the user", JMSSecurityError)
     record = UserPut(command.name, command.salt, command.digest, command.administrator)
     new = command.name not in state.users
-    state.users[command.name] = record
+    state.put_user(record)
     turn.records.append(record)
     return new
 
@@ -106,5 +106,5 @@ def remove_user(state: State, command: RemoveUser, turn: Turn) -> None:
     """Remove a user."""
     if command.name not in state.users:
         raise JMSSecurityError(f"there is no user named {command.name!r}", user=command.name)
-    del state.users[command.name]
+    state.remove_user(command.name)
     turn.records.append(UserRemoved(command.name))

@@ -53,7 +53,7 @@ def browse(state: State, command: Browse, turn: Turn) -> Page:
         after = entry.priority, entry.id
         if entry.frame is None:
             messages.append(Delivered(entry.id, [], [past.returns + 1], NOT_LOADED, past.note))
-        elif selector is None or MessageValues(entry.frame).match(selector):
+        elif selector is None or MessageValues(entry.frame, past.note).match(selector):
             messages.append(Delivered(entry.id, [], [past.returns + 1], Raw(entry.frame), past.note))
         else:
             continue
@@ -73,6 +73,6 @@ def complete(page: Page, selector_text: str, frames: Mapping[int, bytes]) -> lis
             found.append(message)
         elif message.tag in frames:
             frame = frames[message.tag]
-            if selector is None or MessageValues(frame).match(selector):
+            if selector is None or MessageValues(frame, message.note).match(selector):
                 found.append(Delivered(message.tag, [], message.counts, Raw(frame), message.note))
     return found

@@ -54,22 +54,24 @@ def release(state: State, command: Release, turn: Turn) -> list[int] | None:
     if command.close:
         mailbox.shut(consumer)
     back: list[Entry] = []
-    until: list[int] = []
     dead: list[Entry] = []
-    for entry, past in mailbox.note_failures(consumer, command.tags, turn):
+    failed = mailbox.note_failures(consumer, command.tags)
+    for entry, past in failed:
         over = command.dead or 0 <= maximum < past.failures
         if over and mailbox.origin != Queue(queue) and not decode_note(past.note).is_dead:
             dead.append(entry)
             continue
         delay = policy.delay_after(past.failures, entry.id) if command.delay is None else command.delay
+        if delay:
+            past.due = turn.now + delay
         if delay or not command.keep:
             back.append(entry)
-            until.append(turn.now + delay if delay else 0)
+    mailbox.record_failures(failed, turn)
     if dead:
         mailbox.take_from(consumer, dead)
         reason = clean_reason(command.reason) or ("rejected" if command.dead else "failed too often")
         _bury(state, mailbox, dead, queue, reason, turn)
-    mailbox.release(consumer, back, until, turn)
+    mailbox.release(consumer, back, turn)
     if command.close:
         close_consumer(state, CloseConsumer(command.connection, command.consumer), turn)
     return [*lost, *(entry.id for entry in (*dead, *back))] if command.keep else None
@@ -134,6 +136,7 @@ def _arrive(target: Mailbox, entry: Entry, returns: int, note: str) -> Past:
         return past
     there.returns = max(there.returns, returns)
     there.failures = 0
+    there.due = 0
     there.note = note
     entry.references -= 1
     return there

@@ -24,7 +24,7 @@ def commit(state: State, command: Commit, turn: Turn) -> None:
     client.producers.add(command.transaction)
     if command.number <= state.producers.accepted_up_to(command.transaction):
         return
-    heads = [read_heads(state, destination, frames) for destination, frames in command.sends]
+    heads = [read_heads(state, client, destination, frames) for destination, frames in command.sends]
     acknowledged = [(_holder(client, consumer, up_to, tags), up_to, tags) for consumer, up_to, tags in command.acks]
     copies = [
         copy

@@ -11,7 +11,7 @@ from rmimom.selector import MessageValues, Selector
 
 def examine(asked: Examine, frames: Mapping[int, bytes]) -> list[Examined]:
     """The answers to give the broker, for those messages whose frames are given."""
-    values = {number: MessageValues(frame) for number, frame in frames.items()}
+    values = {number: MessageValues(frame, asked.notes.get(number, "")) for number, frame in frames.items()}
     answers: list[Examined] = []
     for text in asked.selectors:
         selector = Selector(text)

@@ -92,9 +92,9 @@ class Mailbox:
         self._residence = residence
         self._agenda = agenda
         self._alarm = 0  # the earliest time noted in the agenda and not come yet, 0 for none
-        self._ready = WaitingRoom()
-        self._line: deque[Consumer] = deque()  # consumers with room, the next one first
         self._pasts: dict[int, Past] = {}  # of entries that came back or came from elsewhere
+        self._ready = WaitingRoom(self._pasts)
+        self._line: deque[Consumer] = deque()  # consumers with room, the next one first
         self._delayed: list[tuple[int, int, Entry]] = []
         self._doubtful: dict[int, Entry] = {}
         self._doubt_ends = 0
@@ -236,7 +236,11 @@ class Mailbox:
         """
         line, ready = self._line, self._ready
         if ready.unexamined:
-            turn.effects.append(Examine(self.id, [str(selector) for selector in ready.selectors], ready.unexamined))
+            notes = {
+                number: past.note for number in ready.unexamined if (past := self._pasts.get(number)) and past.note
+            }
+            selectors = [str(selector) for selector in ready.selectors]
+            turn.effects.append(Examine(self.id, selectors, ready.unexamined, notes))
             ready.unexamined = []
         if not line or not ready or self._doubtful:
             return
@@ -403,8 +407,11 @@ class Mailbox:
             consumer.waiting = False
             self._line.remove(consumer)
 
-    def note_failures(self, consumer: Consumer, tags: Iterable[int], turn: Turn) -> list[tuple[Entry, Past]]:
-        """A consumer failed on these of what it holds; returns them with their past.  They stay where they are."""
+    def note_failures(self, consumer: Consumer, tags: Iterable[int]) -> list[tuple[Entry, Past]]:
+        """A consumer failed on these of what it holds; returns them with their past.  They stay where they are.
+
+        The caller says in their past when they are due, and then has them recorded by `record_failures`.
+        """
         failed: list[tuple[Entry, Past]] = []
         for tag in dict.fromkeys(tags):
             entry = consumer.held.get(tag)
@@ -412,20 +419,25 @@ class Mailbox:
                 past = self._pasts.setdefault(tag, Past())
                 past.returns += 1
                 past.failures += 1
+                past.due = 0
                 failed.append((entry, past))
-        if self.durable:
-            stored = [entry.id for entry, _ in failed if entry.stored]
-            if stored:
-                turn.failed(self.id, stored)
         return failed
 
-    def release(self, consumer: Consumer, entries: Sequence[Entry], until: Sequence[int], turn: Turn) -> None:
-        """Take entries back from a consumer, each at its place, but none before its time in `until` (0: at once)."""
+    def record_failures(self, failed: Iterable[tuple[Entry, Past]], turn: Turn) -> None:
+        """Write down what `note_failures` returned, as far as the store knows it."""
+        if self.durable:
+            for entry, past in failed:
+                if entry.stored:
+                    turn.failed(self.id, entry.id, past.due)
+
+    def release(self, consumer: Consumer, entries: Sequence[Entry], turn: Turn) -> None:
+        """Take entries back from a consumer that failed on them, each at its place, but none before it is due."""
         consumer.let_go([entry.id for entry in entries])
-        for entry, when in zip(entries, until, strict=True):
-            if when > turn.now:
-                heappush(self._delayed, (when, entry.id, entry))
-                self._wake_at(when)
+        for entry in entries:
+            due = self._pasts[entry.id].due
+            if due > turn.now:
+                heappush(self._delayed, (due, entry.id, entry))
+                self._wake_at(due)
             else:
                 if self._may_expire(entry):
                     self._watch_expiration(entry)

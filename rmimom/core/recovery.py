@@ -47,7 +47,7 @@ def recover(state: State, snapshot: Snapshot, now: int) -> list[Record]:
     for producer in sorted(snapshot.producers(), key=lambda known: known.at):
         state.producers.advance(producer.producer, producer.sequence, producer.at)
     for user in snapshot.users():
-        state.users[user.name] = user
+        state.put_user(user)
     for number, delivered_up_to in snapshot.delivered_up_to().items():
         if number in mailboxes:
             mailboxes[number].delivered_up_to = delivered_up_to
@@ -64,11 +64,11 @@ def _restore_messages(snapshot: Snapshot, mailboxes: dict[int, Mailbox], now: in
         entries[row.id] = Entry(row.id, row.priority, row.expiration, row.size, 0, True, None)
         if row.delivery_time > now:
             delivery_times[row.id] = row.delivery_time
-    for mailbox_id, message, returns, failures, note in snapshot.deliveries():
+    for mailbox_id, message, returns, failures, note, due in snapshot.deliveries():
         entry = entries.get(message)
         mailbox = mailboxes.get(mailbox_id)
         if entry is not None and mailbox is not None:
             entry.references += 1
-            past = Past(returns, failures, note) if returns or note else None
-            mailbox.restore(entry, past, delivery_times.get(message, 0), now)
+            past = Past(returns, failures, note, due) if returns or note else None
+            mailbox.restore(entry, past, max(delivery_times.get(message, 0), due), now)
     return [entry.id for entry in entries.values() if not entry.references]

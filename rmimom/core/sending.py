@@ -12,13 +12,15 @@ from rmimom.core.limits import MAX_NUMBER, check_text
 from rmimom.core.mailbox import Mailbox
 from rmimom.core.place import Place, TopicPlace
 from rmimom.core.residence import Residence
-from rmimom.core.state import Client, State
+from rmimom.core.state import BARE, SERVER, Client, State
 from rmimom.core.turn import Turn
 from rmimom.destination import Destination
-from rmimom.errors import MessageFormatError, MessageTooLargeError
+from rmimom.errors import JMSSecurityError, MessageFormatError, MessageTooLargeError
 from rmimom.frame import PERSISTENT, Head, decode_frame, decode_head, encode
 from rmimom.records import MessagesStored, ProducerAdvanced
-from rmimom.selector import MessageValues, Selector
+from rmimom.selector import MessageValues, Selector, read_property
+
+USER_ID = "JMSXUserID"
 
 
 def send(state: State, command: Send, turn: Turn) -> None:
@@ -39,7 +41,7 @@ def send(state: State, command: Send, turn: Turn) -> None:
             return
         if sequence <= accepted:
             frames = frames[accepted + 1 - sequence :]
-    heads = read_heads(state, command.destination, frames)
+    heads = read_heads(state, client, command.destination, frames)
     copies = find_places(state, command.connection, command.destination, heads, frames, turn)
     if command.producer:
         state.producers.advance(command.producer, last, turn.now)
@@ -50,8 +52,12 @@ def send(state: State, command: Send, turn: Turn) -> None:
         turn.records.append(ProducerAdvanced(command.producer, last, turn.now))
 
 
-def read_heads(state: State, destination: Destination, frames: list[bytes]) -> list[Head]:
-    """Check frames for a destination; raises MessageTooLargeError or MessageFormatError, and changes nothing."""
+def read_heads(state: State, client: Client, destination: Destination, frames: list[bytes]) -> list[Head]:
+    """Check a client's frames for a destination, and change nothing.
+
+    Raises MessageTooLargeError, MessageFormatError, or JMSSecurityError for a message in the name of another user.
+    """
+    verified = state.has_messaging_users and client.connection not in {SERVER, BARE}
     limit = state.rules.max_message_size
     wanted = str(destination)
     heads: list[Head] = []
@@ -70,8 +76,22 @@ def read_heads(state: State, destination: Destination, frames: list[bytes]) -> l
                 frame=head.destination,
                 batch=wanted,
             )
+        if verified:
+            _check_user(client, frame)
         heads.append(head)
     return heads
+
+
+def _check_user(client: Client, frame: bytes) -> None:
+    """JMSXUserID says who sent the message (§3.5.9), so where users have passwords it must be true."""
+    claimed = read_property(frame, USER_ID)
+    if claimed is not None and claimed != client.user:
+        raise JMSSecurityError(
+            f"the message says that {claimed!r} sent it ({USER_ID}), but this is the connection of {client.user!r}; "
+            "leave the property out",
+            claimed=str(claimed),
+            user=client.user,
+        )
 
 
 def find_places(

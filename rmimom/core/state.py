@@ -87,6 +87,7 @@ class State:
         self.patterns: dict[int, Subscription] = {}  # subscriptions with a pattern, by id
         self.producers = Producers(rules.producer_memory)
         self.users: dict[str, UserPut] = {}
+        self.has_messaging_users = False  # somebody who is no administrator; then the names of users are verified
         self.clients: dict[str, Client] = {name: Client(name, name, "") for name in (SERVER, BARE)}
         self.messages_in = 0
         self.messages_out = 0
@@ -103,6 +104,19 @@ class State:
         if found is None:
             raise IllegalStateError("this connection is closed; connect again", connection=connection)
         return found
+
+    def put_user(self, user: UserPut) -> None:
+        """Add a user or change one."""
+        self.users[user.name] = user
+        self._count_users()
+
+    def remove_user(self, name: str) -> None:
+        """Remove a user who is there."""
+        del self.users[name]
+        self._count_users()
+
+    def _count_users(self) -> None:
+        self.has_messaging_users = any(not user.administrator for user in self.users.values())
 
     def mailbox(self, mailbox_id: int, origin: Destination, *, durable: bool) -> Mailbox:
         """A new, empty mailbox of a queue, or of a subscription of a topic."""

@@ -58,7 +58,7 @@ class Turn:
         self.moved: list[MessagesMoved] = []
         self._removed: dict[int, list[int]] = {}
         self._returned: dict[int, list[int]] = {}
-        self._failed: dict[int, list[int]] = {}
+        self._failed: dict[tuple[int, int], list[int]] = {}
         self._advanced: dict[int, int] = {}
         self._deliveries: dict[str, dict[Key, Delivered]] = {}
 
@@ -74,9 +74,9 @@ class Turn:
         """These messages came back to the mailbox."""
         self._returned.setdefault(mailbox, []).extend(ids)
 
-    def failed(self, mailbox: int, ids: list[int]) -> None:
-        """A consumer of the mailbox failed on these messages."""
-        self._failed.setdefault(mailbox, []).extend(ids)
+    def failed(self, mailbox: int, number: int, due: int) -> None:
+        """A consumer of the mailbox failed on this message, which is not delivered again before `due`."""
+        self._failed.setdefault((mailbox, due), []).append(number)
 
     def advanced(self, mailbox: int, delivered_up_to: int) -> None:
         """The mailbox handed out messages up to this id."""
@@ -94,8 +94,8 @@ class Turn:
         records = self.records
         for mailbox, ids in self._returned.items():
             records.append(MessagesReturned(mailbox, ids))
-        for mailbox, ids in self._failed.items():
-            records.append(MessagesFailed(mailbox, ids))
+        for (mailbox, due), ids in self._failed.items():
+            records.append(MessagesFailed(mailbox, ids, due))
         if self.moved:
             records += self.moved
         for mailbox, last in self._advanced.items():

@@ -12,9 +12,10 @@ Rule 2: an entry whose frame rests in the store cannot be held against a selecto
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from rmimom.core.entry import Entry
+from rmimom.core.past import Past
 from rmimom.core.ready import ReadyList
 from rmimom.selector import MessageValues, Selector
 
@@ -32,9 +33,11 @@ class _Lane:
 class WaitingRoom:
     """The entries of a mailbox that wait for a consumer; see the module's text."""
 
-    __slots__ = ("_all", "_lanes", "_present", "unexamined")
+    __slots__ = ("_all", "_lanes", "_pasts", "_present", "unexamined")
 
-    def __init__(self) -> None:
+    def __init__(self, pasts: Mapping[int, Past] | None = None) -> None:
+        """`pasts` says what entries have behind them, which selectors see, too; the mailbox keeps it up to date."""
+        self._pasts = {} if pasts is None else pasts
         self._all = ReadyList()
         self._lanes: dict[Selector, _Lane] = {}
         self._present: dict[int, Entry] = {}  # kept only while there are lanes
@@ -129,8 +132,12 @@ class WaitingRoom:
         if entry.frame is None:
             self.unexamined.append(entry.id)
             return []
-        values = MessageValues(entry.frame)
+        values = self._values(entry.frame, entry.id)
         return [lane.ready for selector, lane in self._lanes.items() if values.match(selector)]
+
+    def _values(self, frame: bytes, number: int) -> MessageValues:
+        past = self._pasts.get(number)
+        return MessageValues(frame) if past is None else MessageValues(frame, past.note)
 
     def _sweep(self) -> None:
         """Take out stale copies once they are most of what stands here."""
@@ -151,7 +158,7 @@ class WaitingRoom:
             for entry in self:
                 if entry.frame is None:
                     self.unexamined.append(entry.id)
-                elif MessageValues(entry.frame).match(selector):
+                elif self._values(entry.frame, entry.id).match(selector):
                     lane.ready.append(entry)
         lane.consumers += 1
 

@@ -7,6 +7,6 @@ text - grammar.lark, parser - tree - compiler - function.
 from __future__ import annotations
 
 from rmimom.selector.selector import Selector, parse_selector
-from rmimom.selector.source import MessageValues
+from rmimom.selector.source import MessageValues, read_property
 
-__all__ = ["MessageValues", "Selector", "parse_selector"]
+__all__ = ["MessageValues", "Selector", "parse_selector", "read_property"]

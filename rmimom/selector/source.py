@@ -8,6 +8,7 @@ import msgspec
 
 from rmimom import frame as wire
 from rmimom.errors import MessageFormatError
+from rmimom.note import note_properties
 from rmimom.selector.arithmetic import NUMBERS
 from rmimom.selector.selector import Selector
 from rmimom.values import MAX_LONG, MIN_LONG, PropertyValue, decode_properties
@@ -49,10 +50,11 @@ class MessageValues:
     message can carry, it counts as missing: one bad message must not stop a queue.
     """
 
-    __slots__ = ("_answers", "_frame", "_headers", "_values")
+    __slots__ = ("_answers", "_frame", "_headers", "_note", "_values")
 
-    def __init__(self, frame: wire.Frame | bytes | msgspec.Raw) -> None:
-        """A message in its frame; nothing is read yet."""
+    def __init__(self, frame: wire.Frame | bytes | msgspec.Raw, note: str = "") -> None:
+        """A message in its frame, with the note beside it (`rmimom.note`); nothing is read yet."""
+        self._note = note
         self._frame: wire.Frame | _Selected | bytes | msgspec.Raw = frame
         self._headers: dict[str, PropertyValue] | None = None
         self._values: dict[str, PropertyValue] | None = None
@@ -93,6 +95,8 @@ class MessageValues:
         found = self._values
         if found is None:
             found = self._values = _properties(self._decoded().properties)
+            if self._note:
+                found.update(note_properties(self._note))
             found.update(self.headers)
         return found
 
@@ -104,6 +108,21 @@ class MessageValues:
             except msgspec.MsgspecError as error:
                 raise MessageFormatError(f"the bytes are not a message frame: {error}") from None
         return frame
+
+
+def read_property(frame: bytes, name: str) -> PropertyValue:
+    """A property of a message, None if it has none of this name; raises MessageFormatError if it is unreadable.
+
+    Costs little if the message has not got it.
+    """
+    try:
+        data = _decoder.decode(frame).properties
+    except msgspec.MsgspecError as error:
+        raise MessageFormatError(f"the bytes are not a message frame: {error}") from None
+    # A JSON text may hide a name behind escapes.
+    if name.encode() not in data and b"\\u" not in data:
+        return None
+    return decode_properties(data).get(name)
 
 
 def _properties(data: bytes) -> dict[str, PropertyValue]:

@@ -71,13 +71,14 @@ _WORTH_A_STATEMENT = 8
 _REMOVED = ManyIds("DELETE FROM delivery WHERE mailbox_id = ? AND {}", "message_id")
 _RETURNED = ManyIds("UPDATE delivery SET count = count + 1 WHERE mailbox_id = ? AND {}", "message_id")
 _FAILED = ManyIds(
-    "UPDATE delivery SET count = count + 1, failures = failures + 1 WHERE mailbox_id = ? AND {}", "message_id"
+    "UPDATE delivery SET count = count + 1, failures = failures + 1, due = ? WHERE mailbox_id = ? AND {}", "message_id"
 )
 _EXISTING = ManyIds("SELECT id FROM message WHERE {}", "id")
 _MOVED = ManyRows(
     "delivery",
     ("mailbox_id", "message_id", "count", "note"),
-    " ON CONFLICT (mailbox_id, message_id) DO UPDATE SET count = excluded.count, failures = 0, note = excluded.note",
+    " ON CONFLICT (mailbox_id, message_id) DO UPDATE SET count = excluded.count, failures = 0, due = 0,"
+    " note = excluded.note",
 )
 _LIVE = ManyIds("SELECT segment_id, sum(length) FROM message WHERE {} GROUP BY segment_id", "id")
 _DROPPED = ManyIds("DELETE FROM message WHERE {}", "id")
@@ -255,7 +256,7 @@ class Changes:
     def _fail(self, record: MessagesFailed) -> None:
         self._write()
         if record.ids:
-            _FAILED.execute(self._cursor, record.ids, record.mailbox)
+            _FAILED.execute(self._cursor, record.ids, record.due, record.mailbox)
 
     def _move(self, record: MessagesMoved) -> None:
         self._write()

@@ -39,9 +39,13 @@ class _Past(NamedTuple):
     returns: int = 0
     failures: int = 0
     note: str = ""
+    due: int = 0
 
-    def once_more(self, *, failed: bool) -> _Past:
-        return _Past(self.returns + 1, self.failures + failed, self.note)
+    def returned(self) -> _Past:
+        return self._replace(returns=self.returns + 1)
+
+    def failed(self, due: int) -> _Past:
+        return _Past(self.returns + 1, self.failures + 1, self.note, due)
 
 
 _NEW: Final = _Past()
@@ -74,8 +78,8 @@ class Image:
         image._users = {record.name: record for record in snapshot.users()}
         image._delivered_up_to = dict(snapshot.delivered_up_to())
         image.messages = {row.id: row for row in snapshot.messages()}
-        for mailbox, message, returns, failures, note in snapshot.deliveries():
-            past = _Past(returns, failures, note) if returns or note else _NEW
+        for mailbox, message, returns, failures, note, due in snapshot.deliveries():
+            past = _Past(returns, failures, note, due) if returns or note else _NEW
             image._deliveries.setdefault(mailbox, {})[message] = past
         return image
 
@@ -124,11 +128,11 @@ class Image:
             case MessagesReturned():
                 waiting = self._deliveries.get(record.mailbox, {})
                 for number in waiting.keys() & record.ids:
-                    waiting[number] = waiting[number].once_more(failed=False)
+                    waiting[number] = waiting[number].returned()
             case MessagesFailed():
                 waiting = self._deliveries.get(record.mailbox, {})
                 for number in waiting.keys() & record.ids:
-                    waiting[number] = waiting[number].once_more(failed=True)
+                    waiting[number] = waiting[number].failed(record.due)
             case MessagesMoved():
                 self._move(record)
             case MailboxAdvanced():

@@ -211,11 +211,16 @@ WHERE delivery.note <> '' AND json_extract(delivery.note, '$.dead_at') IS NOT NU
 DROP VIEW messages;
 """ + _VIEW_WITH_PATTERNS.replace(_WAITING_IN, _WAITING_ELSEWHERE + _WAITING_IN)
 
+_DUE = """
+ALTER TABLE delivery ADD COLUMN due INTEGER NOT NULL DEFAULT 0;  -- after a failure, not delivered before; 0: at once
+"""
+
 STEPS: Final = (
     ("0001_first", _FIRST),
     ("0002_shared_subscriptions", _SHARED),
     ("0003_patterns_of_topics", _PATTERNS),
     ("0004_failures", _FAILURES),
+    ("0005_due", _DUE),
 )
 """Name and SQL of each step, in order."""
 

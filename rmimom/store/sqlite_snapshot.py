@@ -80,7 +80,7 @@ class SqliteSnapshot:
             self._connection,
             self._database,
             list[DeliveryRow],
-            "SELECT mailbox_id, message_id, count, failures, note FROM delivery"
+            "SELECT mailbox_id, message_id, count, failures, note, due FROM delivery"
             " WHERE EXISTS (SELECT 1 FROM message WHERE message.id = delivery.message_id)"
             " ORDER BY mailbox_id, message_id",
         )

@@ -7,11 +7,11 @@ import pytest
 from support.brokers import NOW, BrokerOnStore
 from support.messages import frame_for
 
-from rmimom.commands import Connect, Send, Subscribe
-from rmimom.core.state import Rules
+from rmimom.commands import Commit, Connect, PutUser, RemoveUser, Send, Subscribe
+from rmimom.core.state import SERVER, Rules
 from rmimom.destination import Queue, Topic
 from rmimom.effects import Accepted, Deliver, Refused
-from rmimom.errors import JMSError, MessageFormatError, MessageTooLargeError
+from rmimom.errors import JMSError, JMSSecurityError, MessageFormatError, MessageTooLargeError
 from rmimom.frame import Frame, decode_frame, encode
 from rmimom.records import DestinationCreated, MessagesStored, ProducerAdvanced
 
@@ -175,3 +175,27 @@ def test_topic_message_is_stored_once_for_all_durable_subscriptions() -> None:
         (6, [1, 3], [1, 1]),
         (5, [2], [1]),
     ]
+
+
+def claiming(user: str, *, hidden: bool = False) -> bytes:
+    name = "\\u004aMSXUserID" if hidden else "JMSXUserID"
+    return changed(properties=f'{{"{name}":"{user}"}}'.encode())
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_nobody_sends_in_the_name_of_another(hidden: bool) -> None:
+    """§3.5.9: given users with passwords, JMSXUserID is the user of the connection, however it is written."""
+    made = room()
+    made.handle(PutUser(SERVER, "ann", b"salt", b"digest"))
+    assert isinstance(made.handle(Send("p", "", 0, Q, [claiming("ann", hidden=hidden)])).reply, Accepted)
+    for command in (
+        Send("p", "", 0, Q, [claiming("ann"), claiming("bob", hidden=hidden)]),
+        Commit("p", "t", 1, [(Q, [claiming("bob", hidden=hidden)])], []),
+    ):
+        outcome = made.handle(command)
+        assert isinstance(outcome.reply, Refused)
+        assert isinstance(outcome.reply.error, JMSSecurityError)
+        assert "'bob'" in str(outcome.reply.error)
+        assert outcome.records == []
+    made.handle(RemoveUser(SERVER, "ann"))
+    assert isinstance(made.handle(Send("p", "", 0, Q, [claiming("bob")])).reply, Accepted)

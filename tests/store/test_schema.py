@@ -150,7 +150,7 @@ def test_a_file_of_the_first_version_is_brought_up_to_date(tmp_path, monkeypatch
         made.executescript(OLD)
         schema.migrate(made)
         assert value(made, "PRAGMA user_version") == schema.VERSION
-        assert made.execute("SELECT * FROM delivery").fetchall() == [(1, 5, 3, 0, "")]
+        assert made.execute("SELECT * FROM delivery").fetchall() == [(1, 5, 3, 0, "", 0)]
         assert value(made, "SELECT waiting_in FROM messages") == 1
 
 

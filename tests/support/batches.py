@@ -206,7 +206,8 @@ class Script:
 
     def _fail(self) -> list[Record]:
         mailbox = self._one_of(list(self.waiting))
-        return [MessagesFailed(mailbox, self._some_of(self.waiting.get(mailbox, [])))]
+        ids = self._some_of(self.waiting.get(mailbox, []))
+        return [MessagesFailed(mailbox, ids, self._choose(2) * 1_700_000_060_000)]
 
     def _move(self) -> list[Record]:
         mailbox = self._one_of(list(self.waiting))

@@ -302,7 +302,8 @@ def tell_record(record: Record) -> str:
         case MessagesReturned():
             return f"returned {_list(record.ids)} to {record.mailbox}"
         case MessagesFailed():
-            return f"failed {_list(record.ids)} in {record.mailbox}"
+            due = f" due {record.due}" if record.due else ""
+            return f"failed {_list(record.ids)} in {record.mailbox}{due}"
         case MessagesMoved():
             notes = "; ".join(dict.fromkeys(record.notes))
             return (

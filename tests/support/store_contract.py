@@ -168,6 +168,16 @@ class StoreContract(ABC):
         append(MessagesFailed(QUEUE, [10, 11, 99]), MessagesReturned(QUEUE, [10]), MessagesFailed(QUEUE, [10]))
         assert contents(store)["deliveries"] == [DeliveryRow(QUEUE, 10, 3, 2), DeliveryRow(QUEUE, 11, 1, 1)]
 
+    def test_the_last_failure_says_when_a_message_is_due(self, store, append):
+        append(*PLACES, stored(QUEUE, [QUEUE], {10: FRAMES[10], 11: FRAMES[11], 12: FRAMES[12]}))
+        append(MessagesFailed(QUEUE, [10, 11, 12], 500), MessagesReturned(QUEUE, [10]), MessagesFailed(QUEUE, [11]))
+        append(MessagesMoved(QUEUE, [QUEUE], [12], [1], ["a"]))
+        assert contents(store)["deliveries"] == [
+            DeliveryRow(QUEUE, 10, 2, 1, "", 500),
+            DeliveryRow(QUEUE, 11, 2, 2),
+            DeliveryRow(QUEUE, 12, 1, 0, "a"),
+        ]
+
     def test_a_moved_message_is_stored_once_and_waits_elsewhere(self, store, append):
         append(*PLACES, stored(TOPIC, [FIRST, SECOND], FRAMES), MessagesFailed(FIRST, [10, 11]))
         append(MessagesMoved(FIRST, [QUEUE], [10, 11, 99], [1, 4, 7], ["a", "b", "c"]))

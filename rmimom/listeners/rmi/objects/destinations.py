@@ -16,6 +16,7 @@ from Pyro5.core import URI
 
 from rmimom.clock import Clock
 from rmimom.commands import Connect, DeleteSubscription, Disconnect, Send
+from rmimom.core.sending import USER_ID
 from rmimom.core.state import BARE
 from rmimom.destination import Destination
 from rmimom.engine import Engine
@@ -117,9 +118,10 @@ class _DestinationObject:
     async def _accept(self, message: Mapping[str, object], user: str) -> bool:
         self._check(user)
         clients = self._clients
-        frame = Message.from_dict(message).to_frame(
-            self._destination, message_id=clients.next_message_id(), now=clients.clock.now()
-        )
+        made = Message.from_dict(message)
+        if made.properties.get(USER_ID, user) != user:
+            raise JMSSecurityError(f"the message says that {made.properties[USER_ID]!r} sent it, but {user!r} does")
+        frame = made.to_frame(self._destination, message_id=clients.next_message_id(), now=clients.clock.now())
         await clients.engine.submit(Send(BARE, "", 0, self._destination, [encode(frame)]))
         return True
 
