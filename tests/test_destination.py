@@ -22,7 +22,7 @@ from rmimom.errors import InvalidDestinationError
         ("quakes.*", ["quakes.it", "quakes.é"], ["quakes", "quakes.", "quakes.it.south", "floods.it", "quakesxit"]),
         ("quakes.>", ["quakes", "quakes.it", "quakes.it.south"], ["quakes.", "quake.it"]),
         ("*.it", ["quakes.it", "a-b/c:d.it"], ["it", ".it", "quakes.us.it"]),
-        ("*.it.>", ["quakes.it.south"], ["quakes.it"]),
+        ("*.it.>", ["quakes.it", "quakes.it.south"], []),
         ("*", ["quakes"], ["quakes.it"]),
         (">", ["quakes", "quakes.it", "rmimomx"], ["rmimom.advisory", "rmimom."]),
         ("*.advisory", ["my.advisory"], ["rmimom.advisory"]),
