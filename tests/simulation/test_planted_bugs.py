@@ -255,14 +255,14 @@ def change_moves(patch: pytest.MonkeyPatch, change: Callable[[MessagesMoved], Me
     """Let the store understand every second move in another way, or not at all."""
     moves = [0]
 
-    def apply(old: Any, store: MemoryStore, record: object) -> None:
+    def apply(old: Any, store: Image, record: object) -> None:
         if isinstance(record, MessagesMoved):
             moves[0] += 1
             record = change(record) if moves[0] % 2 else record
         if record is not None:
             old(store, record)
 
-    wrap(patch, MemoryStore, "_apply", apply)
+    wrap(patch, Image, "_apply", apply)
 
 
 @bug("conservation", DEADLY)
@@ -282,11 +282,11 @@ def notes_are_not_stored(patch: pytest.MonkeyPatch) -> None:
 
 @bug("dead letters", DEADLY)
 def failures_are_forgotten_in_a_crash(patch: pytest.MonkeyPatch) -> None:
-    def apply(old: Any, store: MemoryStore, record: object) -> None:
+    def apply(old: Any, store: Image, record: object) -> None:
         if not isinstance(record, MessagesFailed):
             old(store, record)
 
-    wrap(patch, MemoryStore, "_apply", apply)
+    wrap(patch, Image, "_apply", apply)
 
 
 @bug("dead letters")
@@ -313,8 +313,10 @@ def dead_before_the_last_attempt(patch: pytest.MonkeyPatch) -> None:
 
 @bug("times")
 def delays_after_failures_are_not_kept(patch: pytest.MonkeyPatch) -> None:
-    def release(old: Any, mailbox: Mailbox, consumer: Any, entries: Any, until: Any, turn: Any) -> None:
-        old(mailbox, consumer, entries, [0 for _ in until], turn)
+    def release(old: Any, mailbox: Mailbox, consumer: Any, entries: Any, turn: Any) -> None:
+        for entry in entries:
+            mailbox._pasts[entry.id].due = 0
+        old(mailbox, consumer, entries, turn)
 
     wrap(patch, Mailbox, "release", release)
 
