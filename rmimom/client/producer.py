@@ -58,10 +58,6 @@ class Producer:
         self._mode = PERSISTENT
         self._time_to_live = 0
         self._delay = 0
-        self.disable_message_id = False
-        """Whether nobody needs the ids of its messages (§3.4.3): a hint that is not taken, for they cost nothing."""
-        self.disable_message_timestamp = False
-        """Whether nobody needs the timestamps of its messages (§3.4.4): a hint that is not taken."""
 
     # Defaults.
 

@@ -98,21 +98,6 @@ def test_timestamp(session: Session, queue: Queue) -> None:
     assert next_of(session.create_receiver(queue)).timestamp == message.timestamp
 
 
-def test_hints_that_ids_and_timestamps_are_not_needed(session: Session, queue: Queue) -> None:
-    """A producer may say that ids and timestamps are not needed; the hints are not taken, so both are as ever.
-
-    Rows: M4. Assertions: T:6, T:8. Section: 3.4.3, 3.4.4.
-    """
-    sender = session.create_sender(queue)
-    assert (sender.disable_message_id, sender.disable_message_timestamp) == (False, False)
-    sender.disable_message_id = sender.disable_message_timestamp = True
-    sender.send("a")
-    message = next_of(session.create_receiver(queue))
-    assert message.message_id is not None
-    assert message.message_id.startswith("ID:")
-    assert abs(message.timestamp - now()) < 60_000
-
-
 def test_correlation_id(session: Session, queue: Queue) -> None:
     """The sender sets the correlation id; it may be the id of another message, ID: and all, and comes as it was.
 
