@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # for type checkers and editors; at run time __getattr__ belo
     from rmimom.client.domains import QueueSession, TopicSession
     from rmimom.client.event import ConnectionEvent
     from rmimom.client.factory import ConnectionFactory, connect
+    from rmimom.client.heartbeat import HeartbeatPublisher, HeartbeatSubscriber
     from rmimom.client.manager import ClientConnectionManager
     from rmimom.client.mode import AcknowledgeMode
     from rmimom.client.producer import Producer, Publisher, Sender
@@ -57,6 +58,7 @@ if TYPE_CHECKING:  # for type checkers and editors; at run time __getattr__ belo
     )
     from rmimom.kinds import BytesMessage, MapMessage, ObjectMessage, StreamMessage, TextMessage
     from rmimom.message import Message
+    from rmimom.phi import SuspicionLevel
     from rmimom.values import Byte, Char, Float, Int, Short
 
 __version__ = "0.1.0"
@@ -79,6 +81,8 @@ __all__ = [
     "ContextProducer",
     "Destination",
     "Float",
+    "HeartbeatPublisher",
+    "HeartbeatSubscriber",
     "IllegalStateError",
     "Int",
     "InvalidClientIDError",
@@ -115,6 +119,7 @@ __all__ = [
     "StoreVersionError",
     "StreamMessage",
     "Subscriber",
+    "SuspicionLevel",
     "TemporaryQueue",
     "TemporaryTopic",
     "TextMessage",
@@ -135,6 +140,7 @@ _HOMES = {
     "rmimom.client.event": ("ConnectionEvent",),
     "rmimom.client.domains": ("QueueSession", "TopicSession"),
     "rmimom.client.factory": ("ConnectionFactory", "connect"),
+    "rmimom.client.heartbeat": ("HeartbeatPublisher", "HeartbeatSubscriber"),
     "rmimom.client.manager": ("ClientConnectionManager",),
     "rmimom.client.mode": ("AcknowledgeMode",),
     "rmimom.client.producer": ("Producer", "Publisher", "Sender"),
@@ -168,6 +174,7 @@ _HOMES = {
     ),
     "rmimom.kinds": ("BytesMessage", "MapMessage", "ObjectMessage", "StreamMessage", "TextMessage"),
     "rmimom.message": ("Message",),
+    "rmimom.phi": ("SuspicionLevel",),
     "rmimom.values": ("Byte", "Char", "Float", "Int", "Short"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
