@@ -26,9 +26,11 @@ if TYPE_CHECKING:  # for type checkers and editors; at run time __getattr__ belo
     from rmimom.client.factory import ConnectionFactory, connect
     from rmimom.client.heartbeat import HeartbeatPublisher, HeartbeatSubscriber
     from rmimom.client.manager import ClientConnectionManager
+    from rmimom.client.metadata import ConnectionMetadata
     from rmimom.client.mode import AcknowledgeMode
     from rmimom.client.producer import Producer, Publisher, Sender
     from rmimom.client.receipt import Receipt
+    from rmimom.client.reporter import ExceptionListener
     from rmimom.client.requestor import PendingReply, Requestor
     from rmimom.client.session import Session
     from rmimom.composite import CompositeDestination
@@ -76,10 +78,12 @@ __all__ = [
     "ConnectionEvent",
     "ConnectionFactory",
     "ConnectionFailedError",
+    "ConnectionMetadata",
     "Consumer",
     "Context",
     "ContextProducer",
     "Destination",
+    "ExceptionListener",
     "Float",
     "HeartbeatPublisher",
     "HeartbeatSubscriber",
@@ -142,9 +146,11 @@ _HOMES = {
     "rmimom.client.factory": ("ConnectionFactory", "connect"),
     "rmimom.client.heartbeat": ("HeartbeatPublisher", "HeartbeatSubscriber"),
     "rmimom.client.manager": ("ClientConnectionManager",),
+    "rmimom.client.metadata": ("ConnectionMetadata",),
     "rmimom.client.mode": ("AcknowledgeMode",),
     "rmimom.client.producer": ("Producer", "Publisher", "Sender"),
     "rmimom.client.receipt": ("Receipt",),
+    "rmimom.client.reporter": ("ExceptionListener",),
     "rmimom.client.requestor": ("PendingReply", "Requestor"),
     "rmimom.client.session": ("Session",),
     "rmimom.composite": ("CompositeDestination",),

@@ -41,7 +41,7 @@ def headers_of(frame: Frame) -> Headers:
         KIND_NAMES[frame.kind],
         parse_destination(frame.destination),
         frame.mode,
-        frame.message_id,
+        frame.message_id or None,
         frame.timestamp,
         frame.correlation_id,
         parse_destination(frame.reply_to) if frame.reply_to else None,

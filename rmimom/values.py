@@ -189,6 +189,11 @@ def encode_properties(properties: Mapping[str, object]) -> bytes:
         raise MessageFormatError(f"the properties hold text that is not Unicode: {error}") from None
 
 
+def encode_user_id(user: str) -> bytes:
+    """The properties of a message that has JMSXUserID and no other, as JSON text (§3.5.9)."""
+    return _encode_json({"JMSXUserID": user})
+
+
 def decode_properties(data: bytes) -> dict[str, PropertyValue]:
     """Read `encode_properties`' text (empty means none); raises MessageFormatError if it is malformed."""
     if data in {b"{}", b""}:

@@ -32,11 +32,14 @@ from rmimom.client.event import ConnectionEvent
 from rmimom.client.exchange import Exchange
 from rmimom.client.keeper import Keeper
 from rmimom.client.manager import ClientConnectionManager, Welcome
+from rmimom.client.metadata import ConnectionMetadata, metadata
 from rmimom.client.mode import AUTO_ACKNOWLEDGE, AcknowledgeMode, mode_of
+from rmimom.client.reporter import ExceptionListener, Reporter, call_of
 from rmimom.client.session import Session
 from rmimom.client.temporary import Temporaries
 from rmimom.client.transport import Channel
-from rmimom.errors import ConnectionFailedError, IllegalStateError, JMSError
+from rmimom.errors import ConnectionFailedError, IllegalStateError, InvalidClientIDError, JMSError
+from rmimom.values import encode_user_id
 
 if TYPE_CHECKING:
     from rmimom.client.consumer import Consumer
@@ -64,6 +67,7 @@ class Connection:
         delivery: str,
         reconnect_timeout: float,
         max_in_flight: int,
+        user_id: bool = False,
     ) -> None:
         self._manager = manager
         self._user = user
@@ -74,7 +78,12 @@ class Connection:
             patience=reconnect_timeout,
             on_lost=lambda error: self._keeper.on_lost(error),  # noqa: PLW0108  # there is no keeper yet
         )
+        self._exchange.on_refusal = self._report
         self._outbox = self._exchange.outbox
+        self._reporter = Reporter()
+        self._stamp = encode_user_id(user) if user_id else b""
+        """The properties that every message sent has beside its own; empty for none."""
+        self._used = False
         self._keeper = Keeper(self, reconnect_timeout)
         self._delivery = Delivery(self, delivery, self._keeper.suspect)
         self._inbox = self._delivery.inbox
@@ -98,8 +107,57 @@ class Connection:
 
     @property
     def client_id(self) -> str:
-        """Whose durable subscriptions this connection uses: its client id, or its user (§6.1.2)."""
+        """Whose durable subscriptions this connection uses: its client id, or its user (§6.1.2).
+
+        It can be set if the factory has set none, before anything else is done with the connection.  Setting it raises
+        IllegalStateError at any other time, and InvalidClientIDError if it is in use or no name; then the connection is
+        as it was.
+        """
         return self._client_id or self._user
+
+    @client_id.setter
+    def client_id(self, client_id: str) -> None:
+        self._check_open()
+        if self._client_id:
+            raise IllegalStateError(
+                f"the connection has the client id {self._client_id!r} already; it can be set once (§6.1.2)"
+            )
+        if self._used:
+            raise IllegalStateError(
+                "the client id must be set before anything else is done with the connection; "
+                "give it to create_connection, or set it first (§6.1.2)"
+            )
+        if not client_id:
+            raise InvalidClientIDError("a client id must have at least one character")
+        before = self._exchange.replace(self._greet(client_id))
+        self._client_id = client_id
+        if before is not None:
+            with contextlib.suppress(JMSError):
+                before.call("close", time_limit=CLOSE_TIMEOUT)
+            before.close()
+
+    @property
+    def metadata(self) -> ConnectionMetadata:
+        """Which version of the specification this is, by whom, and which properties named JMSX it knows (§6.1.6)."""
+        return metadata()
+
+    @property
+    def exception_listener(self) -> ExceptionListener | Callable[[JMSError], object] | None:
+        """Who is told of errors that no caller hears (§6.1.7); None unless set.
+
+        An object with a method `on_exception`, or a callable.  It is called with one error after the other, in a thread
+        of its own, and may close the connection: when no server was found for `reconnect_timeout` seconds or the server
+        refuses the user, when it closes a consumer that has observers, and when it refuses an acknowledgement.
+        """
+        return self._reporter.listener
+
+    @exception_listener.setter
+    def exception_listener(self, listener: ExceptionListener | Callable[[JMSError], object] | None) -> None:
+        self._check_open()
+        if listener is not None:
+            call_of(listener)
+        self._used = True
+        self._reporter.listener = listener
 
     @property
     def delivery(self) -> str:
@@ -117,6 +175,7 @@ class Connection:
         `transacted=True` is the mode SESSION_TRANSACTED, whatever else `mode` says (§6.2.7).
         """
         self._check_open()
+        self._used = True
         return self._add_session(Session(self, mode_of(mode, transacted=transacted)))
 
     def create_queue_session(
@@ -143,6 +202,10 @@ class Connection:
     def start(self) -> None:
         """Begin, or go on, to deliver messages (§6.1.4).  Twice is harmless."""
         self._check_open()
+        self._used = True
+        self._start()
+
+    def _start(self) -> None:
         with self._inbox_lock:
             self._running = True
             for session in self._sessions:
@@ -156,6 +219,7 @@ class Connection:
         calls it.
         """
         self._check_open()
+        self._used = True
         with self._inbox_lock:
             sessions = list(self._sessions)
         for session in sessions:
@@ -172,6 +236,7 @@ class Connection:
 
         While it runs the connection does not look after itself: a listener that wants to do much hands it on.
         """
+        self._used = True
         self._listeners.append(listener)
 
     def close(self) -> None:
@@ -214,6 +279,7 @@ class Connection:
         finally:
             self._closed = True
             self._keeper.end()
+            self._reporter.end()
             self._say_goodbye()
         self._emit(ConnectionEvent("closed"))
         if unconfirmed is not None:
@@ -330,10 +396,11 @@ class Connection:
         self._exchange.connect(self._greet())
         self._keeper.start()
 
-    def _greet(self) -> Channel:
-        """Create a connection at the server and open the way to it."""
-        options = {"client_id": self._client_id} if self._client_id else {}
-        if self._welcome.connection:
+    def _greet(self, client_id: str = "") -> Channel:
+        """Create a connection at the server, with this client id or its own, and open the way to it."""
+        client_id = client_id or self._client_id
+        options = {"client_id": client_id} if client_id else {}
+        if self._welcome.connection and client_id == self._client_id:
             # Should the server not have noticed yet that we are gone from there, what is ours must be free.
             options["replaces"] = core.URI(self._welcome.connection).object
         before = time.time_ns()
@@ -344,6 +411,10 @@ class Connection:
         self._largest_message = welcome.max_message_size - min(HEADER_ROOM, welcome.max_message_size // 2)
         self._welcome = welcome
         return Channel(welcome.connection)
+
+    def _report(self, error: JMSError) -> None:
+        """Nobody waits for what failed here."""
+        self._reporter.report(error)
 
     def _emit(self, event: ConnectionEvent) -> None:
         for listener in list(self._listeners):

@@ -13,7 +13,7 @@ from rmimom.client.inbox import Intake
 from rmimom.client.mode import AcknowledgeMode
 from rmimom.client.outbox import again
 from rmimom.destination import TEMPORARY, Destination
-from rmimom.errors import ConnectionFailedError, IllegalStateError, JMSError
+from rmimom.errors import ConnectionFailedError, IllegalStateError, JMSError, MessageFormatError
 from rmimom.message import Message
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class MessageObserver(Protocol):
 Listener = Callable[[Message], object]
 
 _T = TypeVar("_T")
+_B = TypeVar("_B")
 
 
 class Consumer:
@@ -93,14 +94,53 @@ class Consumer:
             if message is None:
                 return None
         if self._automatic:
-            pending = len(self._pending)
-            if not pending % self._acks_together or (self._eager and self._exchange.keeper_idle):
-                self._exchange.acknowledged(pending)
+            self._acknowledged()
         return message
+
+    def _acknowledged(self) -> None:
+        """A message was taken for good: see to it that the server hears of it."""
+        pending = len(self._pending)
+        if not pending % self._acks_together or (self._eager and self._exchange.keeper_idle):
+            self._exchange.acknowledged(pending)
 
     def receive_no_wait(self) -> Message | None:
         """The next message if one is here, else None (§8.5)."""
         return self.receive(0)
+
+    def receive_body(self, wanted: type[_B], timeout: float | None = None) -> _B | None:
+        """The body of the next message as `wanted`, see `Message.body_as`; None if none came (§8.6).
+
+        Raises MessageFormatError if the body is of another type, or there is none.  Then, in a session of mode
+        AUTO_ACKNOWLEDGE or DUPS_OK_ACKNOWLEDGE, it is as if this had not been called: the next call gets the same
+        message, and it is not flagged as redelivered.  In the other modes the message counts as delivered.  For the
+        rest see `receive`.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            message = self._wait_for_message(left, self._intake.first)
+            if message is None:
+                return None
+            # Not under the lock: a body may be long.
+            right = message.kind != "none" and message.is_body_assignable_to(wanted)
+            if right or not self._automatic:
+                with self._lock:
+                    if self._intake.first() is not message:
+                        continue  # the server was lost and gave it to others meanwhile
+                    take = self._intake.take_for_good if self._automatic else self._intake.take
+                    take()
+                if self._automatic:
+                    self._acknowledged()
+            if not right:
+                raise MessageFormatError(
+                    f"the next message of {self.destination} is of kind {message.kind} and has no body "
+                    f"of type {wanted.__name__}; ask for another type, or receive the message (§8.6)"
+                )
+            return message.body_as(wanted)
+
+    def receive_body_no_wait(self, wanted: type[_B]) -> _B | None:
+        """The body of the next message if one is here, else None; see `receive_body` (§8.6)."""
+        return self.receive_body(wanted, 0)
 
     def __iter__(self) -> Iterator[Message]:
         """Messages as they come, until the consumer is closed."""

@@ -55,7 +55,10 @@ class Delivery:
             if life != self.life:
                 raise ConnectionFailedError("the batch comes from a server that was given up")
             for intake in self.inbox.accept(batch):
-                self._connection._consumers[intake.number]._session._arrived.notify_all()
+                consumer = self._connection._consumers[intake.number]
+                consumer._session._arrived.notify_all()
+                if intake.error is not None and consumer._listeners:
+                    self._connection._report(intake.error)
             return self.inbox.sequence
 
     def start(self) -> None:

@@ -58,6 +58,8 @@ class Exchange:
 
         Once it is set no caller of `advance` or `acknowledged` touches the network: the keeper does it for them.
         """
+        self.on_refusal: Callable[[JMSError], object] = lambda _: None
+        """Told of each acknowledgement that the server refused while nobody waited for it."""
         self._on_lost = on_lost
         self._progress = threading.Condition(self.lock)
         self._work = threading.Condition(self.lock)
@@ -245,6 +247,21 @@ class Exchange:
             self.last_used = time.monotonic()
             self._progressed()
 
+    def replace(self, channel: Channel) -> Channel | None:
+        """Go on with another channel while nothing is under way; returns the one before."""
+        try:
+            before = self._seize(None, patient=False)
+        except BaseException:
+            channel.close()
+            raise
+        try:
+            with self.lock:
+                self.channel = channel
+                self.last_used = time.monotonic()
+        finally:
+            self._leave()
+        return before
+
     def disconnect(self, problem: JMSError | None = None) -> Channel | None:
         """Take the channel away; with a `problem` everything unconfirmed fails with it, and every later call."""
         with self.lock:
@@ -382,6 +399,7 @@ class Exchange:
             self._progressed()
         for refusal in unheard:
             log.warning("the server refused an acknowledgement: %s", refusal)
+            self.on_refusal(refusal)
 
     def _refusal(self, error: JMSError) -> Response:
         with self.lock:

@@ -11,7 +11,7 @@ from rmimom.client.manager import ClientConnectionManager, delays
 from rmimom.client.mode import AUTO_ACKNOWLEDGE, AcknowledgeMode, mode_of
 from rmimom.client.options import ConnectionOptions
 from rmimom.destination import FACTORY_NAME
-from rmimom.errors import ConfigurationError, ConnectionFailedError
+from rmimom.errors import ConfigurationError, ConnectionFailedError, IllegalStateError
 
 CONNECT_PATIENCE: Final = 10.0
 RECONNECT_PATIENCE: Final = 60.0
@@ -25,6 +25,8 @@ class ConnectionFactory:
     `nameserver` is HOST or HOST:PORT of a Pyro5 name server; by default the environment variable RMIMOM_NAMESERVER,
     else localhost:9090.  `uri` is the Pyro URI of the server's factory object, and no name server is asked then;
     `name` is the factory's name in the name server.  Any thread may use a factory.
+    Its connections have the client id `client_id`, if it is given (§6.1.2); with `user_id` each message sent has the
+    property JMSXUserID, the user of the connection (§3.5.9).
     Raises ConfigurationError if one of them cannot be right.
     """
 
@@ -34,7 +36,11 @@ class ConnectionFactory:
         *,
         uri: str | None = None,
         name: str = FACTORY_NAME,
+        client_id: str | None = None,
+        user_id: bool = False,
     ) -> None:
+        self._client_id = client_id or ""
+        self._user_id = user_id
         self._manager = ClientConnectionManager(nameserver, uri, name)
         self._where = uri or f"{name} at name server {self._manager.nameserver}"
 
@@ -72,14 +78,19 @@ class ConnectionFactory:
             raise ConfigurationError(f"delivery is {delivery!r}; it must be one of {', '.join(DELIVERIES)}")
         if max_in_flight < 1:
             raise ConfigurationError(f"max_in_flight is {max_in_flight}; at least 1 message must be allowed")
+        if client_id and self._client_id:
+            raise IllegalStateError(
+                f"the connections of this factory have the client id {self._client_id!r} and no other (§6.1.2)"
+            )
         connection = Connection(
             self._manager,
             user or "",
             password or "",
-            client_id=client_id or "",
+            client_id=client_id or self._client_id,
             delivery=delivery,
             reconnect_timeout=reconnect_timeout,
             max_in_flight=max_in_flight,
+            user_id=self._user_id,
         )
         deadline = time.monotonic() + connect_timeout
         for delay in delays():
@@ -93,7 +104,7 @@ class ConnectionFactory:
                     ) from error
             time.sleep(delay)
         if start:
-            connection.start()
+            connection._start()
         return connection
 
     def create_context(

@@ -76,6 +76,10 @@ class Intake:
         self.flowing = False
         """Whether `receive` may take what waits: the consumer is open and has no observers, the connection started."""
 
+    def first(self) -> Message | None:
+        """The next message, which stays where it is."""
+        return self.waiting[0] if self.waiting else None
+
     def take_for_good(self) -> Message | None:
         """The next message, acknowledged already."""
         if not self.waiting:

@@ -157,6 +157,8 @@ class Keeper:
             log.warning("%r cannot go on: %s", consumer, error)
             with self._connection._inbox_lock:
                 consumer._fail(error)
+                if consumer._listeners:
+                    self._connection._report(error)
             return
         with self._connection._inbox_lock, self._exchange.lock:
             intake.acks.finish(None)
@@ -170,4 +172,5 @@ class Keeper:
         self._exchange.disconnect(error)
         with self._connection._inbox_lock:
             self._connection._wake_sessions()
+        self._connection._report(error)
         self._connection._emit(ConnectionEvent("failed", error))

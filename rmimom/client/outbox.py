@@ -196,12 +196,13 @@ class Acks:
             return None
         return AckBatch(self.consumer, 0, self.unsettled())
 
-    def finish(self, error: JMSError | None) -> None:
-        """Settle what is under way."""
+    def finish(self, error: JMSError | None) -> bool:
+        """Settle what is under way; returns whether somebody may wait for it."""
         self.under_way = []
         ticket, self._ticket = self._ticket, None
         if ticket is not None:
             ticket.settle(error)
+        return ticket is not None
 
     def unsettled(self) -> list[int]:
         """Tags acknowledged by the application whose acknowledgement is not known to be on disk.
@@ -344,8 +345,8 @@ class Outbox:
             stream.finish(error)
         unheard: list[JMSError] = []
         for queue, error in zip(acks, errors, strict=True):
-            queue.finish(error)
-            if error is not None:
+            heard = queue.finish(error)
+            if error is not None and not heard:
                 unheard.append(error)
         return unheard
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _now = time.time_ns
 _MAX_RECEIPTS = 100
+_EMPTY = len(b"{}")
 
 
 class Producer:
@@ -58,6 +59,11 @@ class Producer:
         self._mode = PERSISTENT
         self._time_to_live = 0
         self._delay = 0
+        self._stamp = self._connection._stamp
+        self.disable_message_id = False
+        """Send messages without an id: `message_id` is None at the receiver (§7.6)."""
+        self.disable_message_timestamp = False
+        """Send messages without the time of sending: `timestamp` is 0 at the receiver (§7.6)."""
 
     # Defaults.
 
@@ -335,6 +341,8 @@ class Producer:
         else:
             kind, data = encode_body(body)
         encoded = encode_properties(properties) if properties else b"{}"
+        if self._stamp:
+            encoded = self._stamp if len(encoded) <= _EMPTY else self._stamp[:-1] + b"," + encoded[1:]
         if priority is None:
             priority = self._priority
         elif type(priority) is not int or not 0 <= priority <= 9:
@@ -363,11 +371,11 @@ class Producer:
             kind,
             mode,
             priority,
-            now,
+            0 if self.disable_message_timestamp else now,
             now + lifetime if lifetime else 0,
             now + delay if delay else 0,
             name,
-            f"{self._id_prefix}{self._next_id()}",
+            "" if self.disable_message_id else f"{self._id_prefix}{self._next_id()}",
             len(encoded),
             len(data),
             correlation_id,
@@ -438,7 +446,7 @@ def _set_headers(message: Any, frame: Frame) -> None:
     message.expiration = frame.expiration
     message.delivery_time = frame.delivery_time
     message.priority = frame.priority
-    message.message_id = frame.message_id
+    message.message_id = frame.message_id or None
     message.timestamp = frame.timestamp
 
 

@@ -13,6 +13,7 @@ from rmimom.client import delivery as delivery_module
 from rmimom.client.connection import Connection
 from rmimom.client.event import ConnectionEvent
 from rmimom.client.factory import ConnectionFactory
+from rmimom.destination import Queue
 from rmimom.errors import (
     ConfigurationError,
     ConnectionFailedError,
@@ -262,3 +263,45 @@ def test_threads_end_with_the_connection(factory: ConnectionFactory) -> None:
     for connection in connections:
         connection.close()
     wait_until(lambda: not ours())
+
+
+def test_the_client_id_is_set_before_anything_else(factory: ConnectionFactory, server: FakeServer) -> None:
+    """T:93-95, T:198: once, first thing; one in use is refused and the connection goes on."""
+    with factory.create_connection("app") as connection, factory.create_connection(client_id="taken"):
+        with pytest.raises(InvalidClientIDError, match="in use"):
+            connection.client_id = "taken"
+        with pytest.raises(InvalidClientIDError, match="at least one character"):
+            connection.client_id = ""
+        assert connection.client_id == "app"
+        connection.client_id = "mine"
+        assert connection.client_id == "mine"
+        wait_until(lambda: sorted(found.client_id for found in server.connections) == ["mine", "taken"])
+        with pytest.raises(IllegalStateError, match="has the client id 'mine' already"):
+            connection.client_id = "other"
+        connection.create_session().create_sender(Queue("q")).send("x")
+    connection = factory.create_connection()
+    connection.close()
+    with pytest.raises(IllegalStateError, match="closed"):
+        connection.client_id = "late"
+
+
+@pytest.mark.parametrize("act", ["create_session", "start", "stop"])
+def test_the_client_id_cannot_be_set_later(act: str, factory: ConnectionFactory) -> None:
+    """T:93: IllegalStateError after any other action."""
+    with factory.create_connection() as connection:
+        getattr(connection, act)()
+        with pytest.raises(IllegalStateError, match="before anything else"):
+            connection.client_id = "late"
+
+
+def test_a_client_id_of_the_factory(server: FakeServer) -> None:
+    """T:95: one that was set by administration cannot be changed."""
+    factory = ConnectionFactory(uri=server.uri, client_id="fixed")
+    with pytest.raises(IllegalStateError, match="'fixed' and no other"):
+        factory.create_connection(client_id="other")
+    with factory.create_connection() as connection:
+        assert connection.client_id == "fixed"
+        with pytest.raises(IllegalStateError, match="already"):
+            connection.client_id = "other"
+        with pytest.raises(InvalidClientIDError, match="in use"):
+            factory.create_connection()

@@ -252,3 +252,34 @@ def test_many_threads_send_at_once(connection: Connection, server: FakeServer) -
     assert len(bodies) == len(set(bodies)) == 240
     for name in range(8):
         assert [body for body in bodies if body.startswith(f"{name}-")] == [f"{name}-{number}" for number in range(30)]
+
+
+def test_hints_that_the_receiver_needs_neither_id_nor_time(factory: ConnectionFactory) -> None:
+    """T:6, T:8, §7.6: then the id is None and the time 0; the message lives as long as it should all the same."""
+    with factory.create_connection() as connection:
+        session = connection.create_session()
+        sender, receiver = session.create_sender(Queue("q")), session.create_receiver(Queue("q"))
+        sender.disable_message_id = sender.disable_message_timestamp = True
+        sent = Message("x")
+        sender.send(sent, time_to_live=60)
+        message = receiver.receive(5)
+        assert message is not None
+        for one in (sent, message):
+            assert (one.message_id, one.timestamp) == (None, 0)
+            assert one.expiration > 1_600_000_000_000
+
+
+def test_the_user_travels_with_each_message(server: FakeServer) -> None:
+    """§3.5.9: JMSXUserID is set by the provider."""
+    factory = ConnectionFactory(uri=server.uri, user_id=True)
+    with factory.create_connection('the "app"') as connection:
+        session = connection.create_session()
+        sender, receiver = session.create_sender(Queue("q")), session.create_receiver(Queue("q"))
+        sender.send("plain")
+        sender.send("more", properties={"a": 1})
+        for expected in ({}, {"a": 1}):
+            message = receiver.receive(5)
+            assert message is not None
+            assert message.properties == {"JMSXUserID": 'the "app"', **expected}
+            with pytest.raises(MessageFormatError, match="JMSXUserID"):
+                sender.send("false", properties={"JMSXUserID": "root"})

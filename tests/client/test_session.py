@@ -593,3 +593,62 @@ def test_rollback_counts_for_closed_consumers_too(connection: Connection, server
     again = session.create_receiver(Q).receive(5)
     assert again is not None
     assert again.redelivered
+
+
+AUTOMATIC = [AcknowledgeMode.AUTO_ACKNOWLEDGE, AcknowledgeMode.DUPS_OK_ACKNOWLEDGE]
+OTHERS = [AcknowledgeMode.CLIENT_ACKNOWLEDGE, AcknowledgeMode.SESSION_TRANSACTED]
+
+
+@pytest.mark.parametrize("mode", AUTOMATIC + OTHERS)
+def test_receive_body(mode: AcknowledgeMode, connection: Connection) -> None:
+    """A3, §8.6: the body alone, or None when the time is over."""
+    sender = connection.create_session().create_sender(Q)
+    receiver = connection.create_session(mode).create_receiver(Q)
+    assert receiver.receive_body_no_wait(str) is None
+    assert receiver.receive_body(str, timeout=0.01) is None
+    for body in ("text", b"bytes", {"a": 1}):
+        sender.send(body)
+        assert receiver.receive_body(type(body), timeout=5) == body
+
+
+@pytest.mark.parametrize("mode", AUTOMATIC)
+def test_receive_body_of_another_type_is_as_if_not_called(
+    mode: AcknowledgeMode, connection: Connection, server: FakeServer
+) -> None:
+    """§8.6: the next call gets the same message, not flagged as redelivered; one without body, too."""
+    sender = connection.create_session().create_sender(Q)
+    session = connection.create_session(mode)
+    receiver = session.create_receiver(Q)
+    sender.send("text")
+    sender.send(None)
+    for _ in range(2):
+        with pytest.raises(MessageFormatError, match="kind text and has no body of type bytes"):
+            receiver.receive_body(bytes, timeout=5)
+    message = receiver.receive(5)
+    assert message is not None
+    assert (message.body, message.redelivered, message.delivery_count) == ("text", False, 1)
+    with pytest.raises(MessageFormatError, match="kind none"):
+        receiver.receive_body(str, timeout=5)
+    assert receiver.receive(5) is not None
+    session.close()
+    assert len(server.broker.acknowledged) == 2
+
+
+@pytest.mark.parametrize("mode", OTHERS)
+def test_receive_body_of_another_type_counts_as_delivered_otherwise(
+    mode: AcknowledgeMode, connection: Connection
+) -> None:
+    """§8.6: in CLIENT_ACKNOWLEDGE and transacted sessions the message was delivered; it comes again when recovered."""
+    connection.create_session().create_sender(Q).send_many(["first", "second"])
+    session = connection.create_session(mode)
+    receiver = session.create_receiver(Q)
+    with pytest.raises(MessageFormatError):
+        receiver.receive_body(bytes, timeout=5)
+    assert receiver.receive_body(str, timeout=5) == "second"
+    if session.transacted:
+        session.rollback()
+    else:
+        session.recover()
+    message = receiver.receive(5)
+    assert message is not None
+    assert (message.body, message.redelivered) == ("first", True)
