@@ -17,9 +17,12 @@ from rmimom import (
     Connection,
     ConnectionFactory,
     ConnectionFailedError,
+    InvalidClientIDError,
     InvalidDestinationError,
     InvalidSelectorError,
+    JMSError,
     JMSSecurityError,
+    Message,
     MessageFormatError,
     MessageTooLargeError,
     StoreFullError,
@@ -307,3 +310,36 @@ def test_a_wrong_password(server: ServerProcess) -> None:
     for user, password in (("ann", "guess"), ("ann", ""), ("bob", "a long password"), ("", "")):
         with pytest.raises(JMSSecurityError):
             connected(server, user, password).__enter__()
+
+
+def test_client_id_completion_listener_and_bodies(server: ServerProcess) -> None:
+    """§6.1.2, §7.3, §8.6 with the real server."""
+
+    class Listener:
+        def __init__(self) -> None:
+            self.told: list[object] = []
+
+        def on_completion(self, message: Message) -> None:
+            self.told.append(message.body)
+
+        def on_exception(self, message: Message, error: JMSError) -> None:
+            self.told.append(error)
+
+    with connected(server) as first, connected(server) as second:
+        first.client_id = "mine"
+        with pytest.raises(InvalidClientIDError):
+            second.client_id = "mine"
+        second.client_id = "another"
+        session = second.create_session()
+        sender, receiver = session.create_sender(session.queue("work")), session.create_receiver(session.queue("work"))
+        listener = Listener()
+        sender.disable_message_id = True
+        for number in range(100):
+            sender.send(f"{number}", completion_listener=listener)
+        sender.close()
+        assert listener.told == [f"{number}" for number in range(100)]
+        with pytest.raises(MessageFormatError):
+            receiver.receive_body(bytes, timeout=TIME_LIMIT)
+        assert [receiver.receive_body(str, timeout=TIME_LIMIT) for _ in range(100)] == listener.told
+    with connected(server, client_id="mine"):
+        pass
