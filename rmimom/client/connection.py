@@ -175,7 +175,6 @@ class Connection:
         `transacted=True` is the mode SESSION_TRANSACTED, whatever else `mode` says (§6.2.7).
         """
         self._check_open()
-        self._used = True
         return self._add_session(Session(self, mode_of(mode, transacted=transacted)))
 
     def create_queue_session(
@@ -318,6 +317,7 @@ class Connection:
             )
 
     def _add_session(self, session: _S) -> _S:
+        self._used = True
         with self._inbox_lock:
             self._sessions.append(session)
         return session
