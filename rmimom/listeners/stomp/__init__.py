@@ -1,0 +1,1 @@
+"""The STOMP door of the server."""

@@ -1,0 +1,247 @@
+"""What the headers of SEND and MESSAGE mean for a message, and the other way round.
+
+A SEND with `content-length` is a bytes message, one without is a text message.  What is no header of a message is a
+property of type String, under its own name; on the way back every property is a header, whatever its type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from rmimom import frame as wire
+from rmimom.destination import Destination
+from rmimom.errors import InvalidDestinationError, MessageFormatError
+from rmimom.message import MAX_TIME, make_frame
+from rmimom.note import decode_note, note_properties
+from rmimom.stomp import transformations
+from rmimom.stomp.codec import Frame, escape
+from rmimom.stomp.destinations import Destinations
+from rmimom.values import MAX_LONG, PropertyValue, decode_properties
+
+DELAY: Final = "AMQ_SCHEDULED_DELAY"
+
+SEND_HEADERS: Final = frozenset(
+    {
+        "destination",
+        "content-length",
+        "receipt",
+        "transaction",
+        "persistent",
+        "priority",
+        "expires",
+        "expiration",
+        "timestamp",
+        "correlation-id",
+        "reply-to",
+        "type",
+        "amq-msg-type",
+        DELAY,
+        # The server's to say.
+        "message-id",
+        "redelivered",
+        "subscription",
+        "ack",
+        "JMSXUserID",
+        "JMSXDeliveryCount",
+        "original-destination",
+    }
+)
+"""Headers of SEND that do not become properties."""
+
+SCHEDULES: Final = ("AMQ_SCHEDULED_PERIOD", "AMQ_SCHEDULED_REPEAT", "AMQ_SCHEDULED_CRON")
+"""Headers of ActiveMQ's scheduler that ask for more than one delivery."""
+
+_MESSAGE_HEADERS: Final = SEND_HEADERS - {"reply-to", DELAY}
+"""Names that a property cannot have on its way out, because the header means something else."""
+_INTEGERS: Final = frozenset({"JMSXGroupSeq"})
+
+_encode_json = msgspec.json.Encoder().encode
+
+
+def frame_of(
+    sent: Frame,
+    destination: Destination,
+    names: Destinations,
+    *,
+    message_id: str,
+    now: int,
+    persistent_default: bool,
+) -> bytes:
+    """The message that a SEND makes; raises MessageFormatError naming a header whose value cannot be read."""
+    headers, body = sent.headers, sent.body
+    properties: dict[str, object] = {name: value for name, value in headers.items() if name not in SEND_HEADERS}
+    for name in _INTEGERS & properties.keys():
+        properties[name] = {"int": _number(headers, name, -(2**31), 2**31 - 1)}
+    kind = wire.BYTES if "content-length" in headers else wire.TEXT
+    asked = headers.get("amq-msg-type")
+    if asked is not None:
+        kind = {"text": wire.TEXT, "bytes": wire.BYTES}.get(asked, kind)
+    if "transformation" in headers:
+        kind, body = transformations.read(headers["transformation"], kind, body, properties)
+    if kind == wire.TEXT and not body.isascii() and not _is_text(body):
+        kind = wire.BYTES
+    reply_to = headers.get("reply-to")
+    if reply_to is not None:
+        reply_to = _reply_to(reply_to, names, properties)
+    persistent = headers.get("persistent")
+    timestamp = _number(headers, "timestamp", 0, MAX_TIME) if "timestamp" in headers else now
+    made = make_frame(
+        str(destination),
+        message_id,
+        timestamp,
+        kind,
+        body,
+        properties=_encode_json(properties) if properties else b"{}",
+        priority=min(max(_number(headers, "priority", -MAX_LONG, MAX_LONG), 0), 9) if "priority" in headers else 4,
+        mode=wire.PERSISTENT
+        if (persistent.lower() == "true" if persistent is not None else persistent_default)
+        else wire.NON_PERSISTENT,
+        time_to_live=_after(timestamp, _expiration(headers, now)),
+        delay=_after(timestamp, now + _number(headers, DELAY, 0, MAX_TIME)) if DELAY in headers else 0,
+        correlation_id=headers.get("correlation-id"),
+        reply_to=reply_to,
+        type=headers.get("type"),
+    )
+    return wire.encode(made)
+
+
+def _expiration(headers: Mapping[str, str], now: int) -> int:
+    """When the message is no longer wanted, 0 for never: ActiveMQ's header has the time, RabbitMQ's how long it is."""
+    if "expires" in headers:
+        return _number(headers, "expires", 0, MAX_TIME)
+    return now + _number(headers, "expiration", 0, MAX_TIME) if "expiration" in headers else 0
+
+
+def _after(timestamp: int, when: int) -> int:
+    """How long after the time stamp that is; never 0, which would mean that there is no such time."""
+    return (when - timestamp) or -1 if when else 0
+
+
+def _number(headers: Mapping[str, str], name: str, least: int, most: int) -> int:
+    text = headers[name].strip()
+    try:
+        number = int(text) if len(text) < 20 and text.isascii() and "_" not in text else most + 1
+    except ValueError:
+        number = most + 1
+    if not least <= number <= most:
+        raise MessageFormatError(f"{name} is {headers[name][:80]!r}; it must be a whole number", header=name)
+    return number
+
+
+def _is_text(body: bytes) -> bool:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _reply_to(text: str, names: Destinations, properties: dict[str, object]) -> str | None:
+    """Where an answer is wanted, if it is one destination of ours; other texts go along as they are."""
+    try:
+        [found] = names.targets(text)
+    except (InvalidDestinationError, ValueError):
+        properties["reply-to"] = text
+        return None
+    return str(found)
+
+
+class Writer:
+    """Writes MESSAGE frames for one connection, whose version and names it knows."""
+
+    def __init__(self, names: Destinations, version: str) -> None:
+        self._names = names
+        self._version = version
+        self._escaped: dict[str, str] = {}
+
+    def message(
+        self,
+        frame: wire.Frame,
+        *,
+        subscription: str,
+        ack: str,
+        count: int,
+        note: str = "",
+        transformation: str = "",
+        extra: str = "",
+    ) -> bytes:
+        """A MESSAGE; `subscription`, `ack` and `extra` are written already, as lines of the head."""
+        body = frame.body
+        error = ""
+        if frame.kind > wire.BYTES:
+            body, transformed, error = transformations.write(transformation, frame.kind, body)
+        else:
+            transformed = ""
+        head = [
+            "MESSAGE\n",
+            f"content-length:{len(body)}\n" if frame.kind == wire.BYTES or b"\x00" in body else "",
+            f"expires:{frame.expiration}\n",
+            self._destination(frame.destination),
+            subscription,
+            ack,
+            "message-id:",
+            escape(frame.message_id, self._version),
+            f"\npriority:{frame.priority}\ntimestamp:{frame.timestamp}\n",
+        ]
+        if count > 1:
+            head.append("redelivered:true\n")
+        if frame.mode == wire.PERSISTENT:
+            head.append("persistent:true\n")
+        if frame.correlation_id is not None:
+            head.append(self._line("correlation-id", frame.correlation_id))
+        if frame.reply_to:
+            head.append(self._line("reply-to", self._names.show(frame.reply_to)))
+        if frame.type is not None:
+            head.append(self._line("type", frame.type))
+        if transformed:
+            head.append(f"transformation:{transformed}\n")
+        if error:
+            head.append(self._line("transformation-error", error))
+        if note:
+            self._write_note(note, head)
+        properties = frame.properties
+        if properties not in {b"{}", b""}:
+            self._write_properties(properties, head, skip_transformation=bool(transformed))
+        head.append(extra)
+        return b"%b\n%b\x00" % ("".join(head).encode("utf-8", "replace"), body)
+
+    def _destination(self, text: str) -> str:
+        found = self._escaped.get(text)
+        if found is None:
+            found = self._line("destination", self._names.show(text))
+            if len(self._escaped) > 1000:
+                self._escaped.clear()
+            self._escaped[text] = found
+        return found
+
+    def _line(self, name: str, value: str) -> str:
+        return f"{escape(name, self._version)}:{escape(value, self._version)}\n"
+
+    def _write_note(self, note: str, head: list[str]) -> None:
+        read = decode_note(note)
+        if read.original_destination:
+            head.append(self._line("original-destination", self._names.show(read.original_destination)))
+        head += [self._line(name, _text(value)) for name, value in note_properties(note).items()]
+
+    def _write_properties(self, data: bytes, head: list[str], *, skip_transformation: bool) -> None:
+        try:
+            properties = decode_properties(data)
+        except MessageFormatError:
+            return  # nobody could read them, and the message is worth more
+        for name, value in properties.items():
+            if name in _MESSAGE_HEADERS or value is None or (skip_transformation and name == "transformation"):
+                continue
+            head.append(self._line(name, value if type(value) is str else _text(value)))
+
+
+def _text(value: PropertyValue) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return {"inf": "Infinity", "-inf": "-Infinity", "nan": "NaN"}.get(repr(float(value)), repr(float(value)))
+    return str(int(value)) if isinstance(value, int) else str(value)
+
+
