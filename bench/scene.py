@@ -39,6 +39,7 @@ class Scene:
             "--data", str(self.directory / "data"),
             "--nameserver", self.nameserver,
             "--port", "0",
+            "--stomp", "off",
             "--log-level", "error",
             "--ready-file", str(ready),
             *options,

@@ -32,6 +32,10 @@ NEIGHBOURS: Final = ("RMIMOM_NS_", "RMIMOM_ADMIN_")
 """Variables that start like this belong to the other commands."""
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 STORES: Final = ("sqlite", "memory")
+NACKS: Final = ("dead-letter", "redeliver")
+OFF: Final = "off"
+LISTENERS: Final = frozenset({"stomp", "stomp_tls", "stomp_ws", "stomp_wss"})
+"""Settings that are an address to listen on, or OFF."""
 
 Value: TypeAlias = str | int | float | bool | Path
 
@@ -141,6 +145,64 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
         float,
         About("How long a client's callback object may take for one call.", unit="seconds", least=0.1, most=3600),
     ] = 30.0
+    stomp: Annotated[
+        str,
+        About(
+            "`HOST:PORT` to serve STOMP on, or `off`; port 0 takes a free one. As with `host`, any other than a "
+            "loopback address needs at least one user."
+        ),
+    ] = "127.0.0.1:61613"
+    stomp_tls: Annotated[str, About("`HOST:PORT` to serve STOMP over TLS on, or `off`. Needs `stomp_certificate`.")] = (
+        "off"
+    )
+    stomp_ws: Annotated[str, About("`HOST:PORT` to serve STOMP over WebSocket on, or `off`.")] = "off"
+    stomp_wss: Annotated[
+        str, About("`HOST:PORT` to serve STOMP over WebSocket and TLS on, or `off`. Needs `stomp_certificate`.")
+    ] = "off"
+    stomp_certificate: Annotated[
+        Path | None, About("File with the certificate (chain) for STOMP over TLS, in PEM.", default="none")
+    ] = None
+    stomp_key: Annotated[
+        Path | None,
+        About("File with the private key of the certificate, in PEM.", default="in the file of the certificate"),
+    ] = None
+    stomp_anonymous: Annotated[
+        bool,
+        About("Whether STOMP clients may connect without a login while the server has no users and needs none."),
+    ] = True
+    stomp_persistent_default: Annotated[
+        bool, About("Whether a STOMP message that does not say `persistent` survives a restart of the server.")
+    ] = False
+    stomp_nack: Annotated[
+        str,
+        About(
+            "What NACK does: the message becomes a dead letter, or is delivered again as the policy of its destination "
+            "says.",
+            choices=NACKS,
+        ),
+    ] = "dead-letter"
+    stomp_server: Annotated[
+        str,
+        About(
+            "What STOMP clients are told of the server's name; some choose their dialect by it.",
+            default="`rmimom/` and the version",
+        ),
+    ] = ""
+    stomp_prefetch: Annotated[
+        int,
+        About("Messages that may be on their way to one STOMP subscription unacknowledged.", least=1, most=100_000),
+    ] = 1000
+    stomp_max_subscriptions: Annotated[
+        int, About("Most subscriptions of one STOMP connection.", least=1, most=1_000_000)
+    ] = 1000
+    stomp_max_headers: Annotated[int, About("Most headers of one STOMP frame.", least=10, most=100_000)] = 1000
+    stomp_max_header: Annotated[
+        int,
+        About("Longest line of a header of a STOMP frame.", unit="bytes", least=256, most=16 * 1024 * 1024),
+    ] = 64 * 1024
+    stomp_max_connections: Annotated[
+        int, About("Most STOMP connections at one time; one more is refused.", least=1, most=1_000_000)
+    ] = 10_000
     log_level: Annotated[str, About("How much is logged.", choices=LOG_LEVELS)] = "info"
     pidfile: Annotated[
         Path | None,
@@ -205,6 +267,8 @@ class Setting(NamedTuple):
             raise _wrong(origin, value, f"between {self._show(about.least)} and {self._show(about.most)}")
         if self.name == "nameserver" and value:
             split_address(str(value), origin)
+        if self.name in LISTENERS and value != OFF:
+            split_address(str(value), origin, least_port=0)
         if self.name in {"host", "advertise"} and value and not _is_host(str(value)):
             raise _wrong(origin, value, "a host name or an address, without a port")
         if self.name in {"host", "cluster"} and not value:
@@ -452,14 +516,14 @@ def _is_host(text: str) -> bool:
     return True
 
 
-def split_address(text: str, origin: str) -> tuple[str, int]:
+def split_address(text: str, origin: str, *, least_port: int = 1) -> tuple[str, int]:
     """Host and port of `HOST:PORT` or `[IPV6]:PORT`; raises ConfigurationError for anything else."""
     host, separator, port = text.rpartition(":")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     elif ":" in host:
         separator = ""
-    if not (separator and host and port.isascii() and port.isdigit() and 0 < int(port) < 65536) or re.search(
+    if not (separator and host and port.isascii() and port.isdigit() and least_port <= int(port) < 65536) or re.search(
         r"\s", text
     ):
         raise _wrong(origin, text, "HOST:PORT, such as 127.0.0.1:9090")

@@ -84,6 +84,8 @@ def server(directory: Path, nameserver: str) -> Process:
         str(directory / "data"),
         "--nameserver",
         nameserver,
+        "--stomp",
+        "off",
     )
 
 

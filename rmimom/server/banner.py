@@ -27,6 +27,7 @@ def banner(server: Server) -> str:
     assert recovered is not None
     rows = [
         ("address", server.place.location),
+        *[(title, f"{host}:{port}") for title, host, port in server.stomp_addresses()],
         ("data", _data_text(config, recovered)),
         ("recovered", _recovered_text(recovered)),
         ("name server", _nameserver_text(server)),
@@ -110,6 +111,7 @@ class Ready(msgspec.Struct, frozen=True):
     epoch: int
     data: str
     version: str
+    stomp: dict[str, int] = {}
 
 
 def write_ready_file(path: Path, server: Server) -> None:
@@ -124,6 +126,7 @@ def write_ready_file(path: Path, server: Server) -> None:
         epoch=server.epoch,
         data=str(config.data),
         version=rmimom.__version__,
+        stomp=server.stomp_ports(),
     )
     # Written beside and moved: whoever waits for the file finds it whole.
     draft = path.with_name(path.name + ".new")

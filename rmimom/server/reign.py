@@ -36,6 +36,7 @@ from rmimom.listeners.rmi.registry import ObjectRegistry
 from rmimom.policy import Policies
 from rmimom.server.place import Place, is_loopback
 from rmimom.server.steps import attempt, in_thread
+from rmimom.server.stomp import StompDoors, stomp_hosts
 from rmimom.store.base import Store
 
 log = logging.getLogger(__name__)
@@ -94,6 +95,7 @@ class Reign:
             reserve=config.disk_reserve,
             on_failure=on_failure,
         )
+        self.stomp = StompDoors(config, self.engine, clock)
         self._access: Access | None = None
         self._objects: RemoteObjects | None = None
         self._registrar: Registrar | None = None
@@ -112,7 +114,8 @@ class Reign:
         await self.engine.start(inheritance)
         self._engine_runs = True
         token = secrets.token_urlsafe(32)
-        local = await asyncio.to_thread(is_loopback, config.host)
+        hosts = [config.host, *stomp_hosts(config)]
+        local = await asyncio.to_thread(lambda: all(map(is_loopback, hosts)))
         self._access = access = Access(self.engine, open=local, token=token)
         self._objects = RemoteObjects(
             self.engine,
@@ -132,6 +135,7 @@ class Reign:
         )
         uri = self._place.uri_for(ADMINISTRATION_NAME, reachable=True)
         await asyncio.to_thread(write_token, config.data, Token(uri, LOCAL_USER, token))
+        await self.stomp.start(access)
         await self._register_names()
         # Last of all: a start that fails must not take the password with it.
         self.first_password = await access.ensure_administrator()
@@ -201,6 +205,7 @@ class Reign:
         if self._objects is not None:
             objects, self._objects = self._objects, None
             await attempt("end the connections", objects.stop(), hurry)
+        await attempt("close the STOMP listeners", self.stomp.stop(), hurry)
         await attempt("close the listener", close_doors(), hurry)
         if self._engine_runs:
             self._engine_runs = False

@@ -27,6 +27,7 @@ from rmimom.server.pidfile import PidFile
 from rmimom.server.place import Place, is_loopback
 from rmimom.server.reign import Reign
 from rmimom.server.steps import attempt, in_thread
+from rmimom.server.stomp import stomp_hosts
 from rmimom.store.base import Store, StoreStatistics
 from rmimom.store.memory import MemoryStore
 from rmimom.store.sqlite import SqliteStore
@@ -110,8 +111,9 @@ class Server:
 
     async def _check_exposure(self) -> None:
         """A server without users is for this machine only; later ones are checked by `Access`."""
-        host = self.config.host
-        if await asyncio.to_thread(is_loopback, host):
+        hosts = [self.config.host, *stomp_hosts(self.config)]
+        host = await asyncio.to_thread(lambda: next((host for host in hosts if not is_loopback(host)), None))
+        if host is None:
             return
         if all(user.administrator for user in await self._follower.users()):
             raise ConfigurationError(
@@ -187,6 +189,14 @@ class Server:
         """Where the server is."""
         return Place(self.config, self.port)
 
+    def stomp_ports(self) -> dict[str, int]:
+        """The ports on which STOMP is served, by setting; only an active server has some."""
+        return self.reign.stomp.ports() if self.reign is not None else {}
+
+    def stomp_addresses(self) -> list[tuple[str, str, int]]:
+        """Where STOMP is served: title, host and port."""
+        return self.reign.stomp.addresses() if self.reign is not None else []
+
     def registration(self) -> RegistrarStatistics | None:
         """How the registration in the name server is, or None if there is none."""
         return self.reign.registration() if self.reign is not None else None
@@ -210,4 +220,5 @@ class Server:
             "nameserver_embedded": self.embedded is not None,
             "registration": msgspec.to_builtins(registration) if registration else None,
             "listener": msgspec.to_builtins(self._listener.statistics()),
+            "stomp": self.reign.stomp.facts() if self.reign is not None else {},
         }

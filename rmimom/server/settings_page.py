@@ -34,7 +34,7 @@ probably meant. Sizes are bytes, or take a unit: KiB, MiB, GiB (powers of 1024),
 """
 
 _TAIL = """
-`auto_create` has two options without a value: `--auto-create` and `--no-auto-create`.
+Settings that are true or false have two options without a value: `--auto-create` and `--no-auto-create`.
 
 ## Redelivery and dead letters
 

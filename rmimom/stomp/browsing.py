@@ -14,6 +14,7 @@ from rmimom.destination import Destination
 from rmimom.effects import Page
 from rmimom.errors import JMSError
 from rmimom.stomp.codec import encode_frame
+from rmimom.stomp.requests import Fetch
 
 if TYPE_CHECKING:
     from rmimom.stomp.session import Session
@@ -40,8 +41,6 @@ class Browser:
             session.ask(command, lambda value, error: self._turn(session, value, error))
 
     def _turn(self, session: Session, page: object, error: JMSError | None) -> None:
-        from rmimom.stomp.session import Fetch
-
         if error is not None:
             session.browsers.pop(self.id, None)
             session.refuse(error, self.receipt or "")

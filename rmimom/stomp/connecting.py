@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rmimom.commands import Connect
 from rmimom.errors import IllegalStateError, JMSError, JMSSecurityError, MessageFormatError
 from rmimom.stomp.codec import V1_0, VERSIONS, Frame, encode_frame
+from rmimom.stomp.requests import Login
 
 if TYPE_CHECKING:
     from rmimom.stomp.session import Session
@@ -33,8 +34,6 @@ def connect(session: Session, frame: Frame) -> None:
     session.user = headers.get("login", "")
     session.client_id = headers.get("client-id", "")
     session.blocked = True
-    from rmimom.stomp.session import Login
-
     answered = partial(_admitted, session, version, heartbeat, headers.get("request-id"))
     session.request(Login(session.user, headers.get("passcode", ""), answered))
 
@@ -124,11 +123,9 @@ def disconnect(session: Session, frame: Frame) -> None:
     for transaction in session.transactions.values():
         transaction.give_back()
     session.transactions.clear()
-    *commands, last = session.leave(orderly=True)
-    for command in commands:
-        session.ask(command)
+    [leaving] = session.leave(orderly=True)
     session.blocked = True
-    session.ask(last, partial(_disconnected, session, frame.headers.get("receipt")))
+    session.ask(leaving, partial(_disconnected, session, frame.headers.get("receipt")))
 
 
 def _disconnected(session: Session, receipt: str | None, value: object, error: JMSError | None) -> None:

@@ -17,19 +17,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from rmimom.destination import KINDS, Destination, Queue, Topic, check_source
+from rmimom.destination import KINDS, TEMPORARY, Destination, Queue, TemporaryQueue, TemporaryTopic, Topic, check_source
 from rmimom.errors import InvalidDestinationError
 
-TEMPORARY: Final = "stomp-temp."
-"""How the real name of a temporary destination begins; behind it the connection's token and the name it has there."""
 _REMEMBERED: Final = 1000
 
 
 class Destinations:
-    """The names of one connection; `token` is what sets its temporary destinations apart."""
+    """The names of one connection.
+
+    `token` is chance: its temporary destinations have it before the name that the client gave them.
+    """
 
     def __init__(self, token: str) -> None:
-        self._own = f"{TEMPORARY}{token}."
+        self._own = f"{token}."
         self._read: dict[str, list[Destination]] = {}
         self._shown: dict[str, str] = {}
 
@@ -37,7 +38,7 @@ class Destinations:
         """Where a message for `text` goes; raises InvalidDestinationError if a name in it is not allowed."""
         found = self._read.get(text)
         if found is None:
-            found = [one.checked() for one in self._parse(text)]
+            found = [one.checked() for one in dict.fromkeys(self._parse(text))]
             if len(self._read) >= _REMEMBERED:
                 self._read.clear()
             self._read[text] = found
@@ -48,7 +49,7 @@ class Destinations:
         found = self._parse(text)
         for one in found:
             check_source(one)
-            if one.name.startswith(TEMPORARY) and not self.is_own(one):
+            if isinstance(one, TEMPORARY) and not self.is_own(one):
                 raise InvalidDestinationError(
                     f"{self.show(str(one))} is a temporary destination of another connection, which alone may consume "
                     "from it; you can send there",
@@ -58,7 +59,7 @@ class Destinations:
 
     def is_own(self, destination: Destination) -> bool:
         """Whether it is a temporary destination of this connection."""
-        return destination.name.startswith(self._own)
+        return isinstance(destination, TEMPORARY) and destination.name.startswith(self._own)
 
     def show(self, text: str) -> str:
         """`queue://NAME` or `topic://NAME` as this connection's client knows it; other texts as they are."""
@@ -74,11 +75,11 @@ class Destinations:
         kind, separator, name = text.partition("://")
         if not separator or kind not in KINDS:
             return text
+        if not kind.startswith("temp-"):
+            return f"/{kind}/{name}"
         if name.startswith(self._own):
-            return f"/temp-{kind}/{name.removeprefix(self._own)}"
-        if name.startswith(TEMPORARY):
-            return f"/remote-temp-{kind}/{name}"
-        return f"/{kind}/{name}"
+            return f"/{kind}/{name.removeprefix(self._own)}"
+        return f"/remote-{kind}/{name}"
 
     def _parse(self, text: str) -> list[Destination]:
         first, *others = text.split(",")
@@ -109,9 +110,7 @@ class Destinations:
         if kind == "/temp-topic/":
             return self._temporary_topic, name
         if kind in {"/remote-temp-queue/", "/remote-temp-topic/"}:
-            if not name.startswith(TEMPORARY):
-                raise InvalidDestinationError(f"{text!r} is no temporary destination", destination=text)
-            return (Queue if kind == "/remote-temp-queue/" else Topic), name
+            return (TemporaryQueue if kind == "/remote-temp-queue/" else TemporaryTopic), name
         if kind == "/amq/" and name.startswith("queue/"):
             return Queue, name.removeprefix("queue/")
         if kind == "/exchange/":
@@ -119,10 +118,10 @@ class Destinations:
         return default or Queue, text
 
     def _temporary_queue(self, name: str) -> Destination:
-        return Queue(self._own + name)
+        return TemporaryQueue(self._own + name)
 
     def _temporary_topic(self, name: str) -> Destination:
-        return Topic(self._own + name)
+        return TemporaryTopic(self._own + name)
 
 
 def _topic(name: str) -> Destination:

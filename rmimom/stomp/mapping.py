@@ -13,7 +13,7 @@ import msgspec
 
 from rmimom import frame as wire
 from rmimom.destination import Destination
-from rmimom.errors import InvalidDestinationError, MessageFormatError
+from rmimom.errors import MessageFormatError
 from rmimom.message import MAX_TIME, make_frame
 from rmimom.note import decode_note, note_properties
 from rmimom.stomp import transformations
@@ -64,13 +64,16 @@ _encode_json = msgspec.json.Encoder().encode
 def frame_of(
     sent: Frame,
     destination: Destination,
-    names: Destinations,
+    reply_to: str | None,
     *,
     message_id: str,
     now: int,
     persistent_default: bool,
 ) -> bytes:
-    """The message that a SEND makes; raises MessageFormatError naming a header whose value cannot be read."""
+    """The message that a SEND makes; raises MessageFormatError naming a header whose value cannot be read.
+
+    `reply_to` is None also if the header names no destination of ours: then it goes along as it is, as a property.
+    """
     headers, body = sent.headers, sent.body
     properties: dict[str, object] = {name: value for name, value in headers.items() if name not in SEND_HEADERS}
     for name in _INTEGERS & properties.keys():
@@ -83,9 +86,8 @@ def frame_of(
         kind, body = transformations.read(headers["transformation"], kind, body, properties)
     if kind == wire.TEXT and not body.isascii() and not _is_text(body):
         kind = wire.BYTES
-    reply_to = headers.get("reply-to")
-    if reply_to is not None:
-        reply_to = _reply_to(reply_to, names, properties)
+    if reply_to is None and "reply-to" in headers:
+        properties["reply-to"] = headers["reply-to"]
     persistent = headers.get("persistent")
     timestamp = _number(headers, "timestamp", 0, MAX_TIME) if "timestamp" in headers else now
     made = make_frame(
@@ -137,16 +139,6 @@ def _is_text(body: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def _reply_to(text: str, names: Destinations, properties: dict[str, object]) -> str | None:
-    """Where an answer is wanted, if it is one destination of ours; other texts go along as they are."""
-    try:
-        [found] = names.targets(text)
-    except (InvalidDestinationError, ValueError):
-        properties["reply-to"] = text
-        return None
-    return str(found)
 
 
 class Writer:
@@ -243,5 +235,3 @@ def _text(value: PropertyValue) -> str:
     if isinstance(value, float):
         return {"inf": "Infinity", "-inf": "-Infinity", "nan": "NaN"}.get(repr(float(value)), repr(float(value)))
     return str(int(value)) if isinstance(value, int) else str(value)
-
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from rmimom.commands import Commit
@@ -9,7 +10,6 @@ from rmimom.destination import Destination
 from rmimom.errors import InvalidDestinationError, MessageFormatError, MessageTooLargeError, ResourceAllocationError
 from rmimom.stomp import committing
 from rmimom.stomp.codec import Frame
-from rmimom.stomp.destinations import TEMPORARY
 from rmimom.stomp.mapping import SCHEDULES, frame_of
 
 if TYPE_CHECKING:
@@ -26,8 +26,10 @@ def send(session: Session, frame: Frame) -> None:
         if schedule in headers:
             raise MessageFormatError(f"{schedule} is not served; AMQ_SCHEDULED_DELAY delays a message once")
     targets = session.names.targets(name)
+    session.make_temporary(targets)
     transaction = committing.transaction_of(session, headers)
-    made = [(target, _message(session, frame, target)) for target in targets]
+    reply_to = _reply_to(session, headers)
+    made = [(target, _message(session, frame, target, reply_to)) for target in targets]
     receipt = headers.get("receipt")
     if transaction is not None:
         if sum(one.size for one in session.transactions.values()) > session.settings.transaction_bytes:
@@ -47,19 +49,24 @@ def send(session: Session, frame: Frame) -> None:
         session.ask(command, session.receipt_or_error(receipt))
 
 
-def _message(session: Session, frame: Frame, target: Destination) -> bytes:
-    if target.name.startswith(TEMPORARY):
-        if session.names.is_own(target):
-            session.temporaries.add(target)
-        elif not session.exists(target):
-            raise InvalidDestinationError(
-                f"{session.names.show(str(target))} does not exist any more; its connection is gone",
-                destination=str(target),
-            )
+def _reply_to(session: Session, headers: Mapping[str, str]) -> str | None:
+    """Where an answer is wanted, if that is one destination of ours; other texts travel as a property."""
+    text = headers.get("reply-to")
+    if text is None:
+        return None
+    try:
+        [found] = session.names.targets(text)
+    except (InvalidDestinationError, ValueError):
+        return None
+    session.make_temporary([found])
+    return str(found)
+
+
+def _message(session: Session, frame: Frame, target: Destination, reply_to: str | None) -> bytes:
     made = frame_of(
         frame,
         target,
-        session.names,
+        reply_to,
         message_id=session.next_message_id(),
         now=session.clock.now(),
         persistent_default=session.settings.persistent_default,

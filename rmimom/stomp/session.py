@@ -23,11 +23,9 @@ from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import Final, TypeAlias
 
-import msgspec
-
 from rmimom.clock import Clock
-from rmimom.commands import Acknowledge, CloseConsumer, Command, DeleteDestination, Disconnect, Send
-from rmimom.destination import Destination
+from rmimom.commands import Acknowledge, Command, CreateTemporary, Disconnect, Send
+from rmimom.destination import Destination, TemporaryQueue, TemporaryTopic
 from rmimom.errors import IllegalStateError, JMSError
 from rmimom.frame import Delivered, Frame, decode_frame
 from rmimom.stomp import acknowledging, committing, connecting, sending, subscribing
@@ -36,36 +34,10 @@ from rmimom.stomp.codec import V1_0, FrameReader, ProtocolError, encode_frame, e
 from rmimom.stomp.codec import Frame as StompFrame
 from rmimom.stomp.destinations import Destinations
 from rmimom.stomp.mapping import Writer
+from rmimom.stomp.requests import Answered, Ask, Request
 from rmimom.stomp.settings import Settings
 from rmimom.stomp.subscription import AUTO, Subscription
 from rmimom.stomp.transaction import Transaction
-
-Answered: TypeAlias = Callable[[object, JMSError | None], None]
-
-
-class Ask(msgspec.Struct, frozen=True, gc=False):
-    """A command for the core; `answered` wants its value, or the error with which it was refused."""
-
-    command: Command
-    answered: Answered | None = None
-
-
-class Login(msgspec.Struct, frozen=True, gc=False):
-    """Somebody wants to come in; `answered` wants the error with which that is refused."""
-
-    user: str
-    passcode: str
-    answered: Answered
-
-
-class Fetch(msgspec.Struct, frozen=True, gc=False):
-    """Frames of messages that rest in the store are wanted; `answered` gets a dict of them by id."""
-
-    ids: list[int]
-    answered: Answered
-
-
-Request: TypeAlias = Ask | Login | Fetch
 
 
 class Phase(Enum):
@@ -98,19 +70,16 @@ _GATHERED: Final = frozenset({"SEND", "ACK"})
 
 
 class Session:
-    """See the module's text.  `connection` names it in the core; `exists` tells whether a destination does.
+    """See the module's text.  `connection` names it in the core.
 
     `closing` says why the connection is to be closed once everything is written, empty while it is not.
     `blocked` stops the reading of frames until an answer is there.
     """
 
-    def __init__(
-        self, connection: str, settings: Settings, clock: Clock, *, exists: Callable[[Destination], bool]
-    ) -> None:
+    def __init__(self, connection: str, settings: Settings, clock: Clock) -> None:
         self.connection = connection
         self.settings = settings
         self.clock = clock
-        self.exists = exists
         self.token = secrets.token_hex(8)
         self.id = f"ID:rmimom-{self.token}"
         self.user = ""
@@ -119,12 +88,12 @@ class Session:
         self.phase = Phase.CONNECTING
         self.heartbeat = (0, 0)
         """Milliseconds between what we send, and between what we are sent; 0 for no beats."""
-        self.names = Destinations(self.token)
+        self.names = Destinations(secrets.token_hex(16))
         self.subscriptions: dict[str, Subscription] = {}
         self.consumers: dict[int, Subscription] = {}
         self.browsers: dict[str, Browser] = {}
         self.transactions: dict[str, Transaction] = {}
-        self.temporaries: set[Destination] = set()
+        self._temporaries: set[Destination] = set()
         self.closing = ""
         self.blocked = False
         self.in_core = False
@@ -298,6 +267,15 @@ class Session:
         if close:
             self.closing = text
 
+    def make_temporary(self, destinations: Iterable[Destination]) -> None:
+        """Have those of these made that are temporary ones of this connection and are not there yet."""
+        for one in destinations:
+            if self.names.is_own(one) and one not in self._temporaries:
+                assert isinstance(one, TemporaryQueue | TemporaryTopic)
+                self.flush()
+                self._temporaries.add(one)
+                self.ask(CreateTemporary(self.connection, one))
+
     def next_message_id(self) -> str:
         """An id that no other message has (§3.4.3)."""
         self._messages += 1
@@ -408,13 +386,9 @@ class Session:
         self._stalled.append(browser)
 
     def leave(self, *, orderly: bool) -> list[Command]:
-        """The commands that take the connection out of the core, with what belongs to it alone."""
+        """The commands that take the connection out of the core."""
         if not self.in_core:
             return []
         self.in_core = False
-        commands: list[Command] = []
-        if self.temporaries:
-            commands += [CloseConsumer(self.connection, consumer) for consumer in self.consumers]
-            commands += [DeleteDestination(self.connection, one) for one in self.temporaries]
         self.consumers = {}
-        return [*commands, Disconnect(self.connection, orderly)]
+        return [Disconnect(self.connection, orderly)]

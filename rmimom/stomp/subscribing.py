@@ -69,7 +69,7 @@ def subscribe(session: Session, frame: Frame) -> None:
     subscription.transformation = headers.get("transformation", "")
     prefetch = _prefetch(session, frame)
     session.subscriptions[key] = subscription
-    session.temporaries.update(one for one in destinations if session.names.is_own(one))
+    session.make_temporary(destinations)
     subscription.unanswered = len(destinations)
     for destination in destinations:
         consumer = session.next_consumer()

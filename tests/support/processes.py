@@ -36,7 +36,8 @@ def clean_environment(home: Path, **variables: str) -> dict[str, str]:
     """Our environment without settings of rmimom and Pyro5, with a home of its own, and with `variables`."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("RMIMOM", "PYRO", "XDG"))}
     path = os.pathsep.join([str(ROOT), *filter(None, [kept.get("PYTHONPATH")])])
-    return {**kept, "HOME": str(home), "PYTHONPATH": path, **variables}
+    # Many servers run at the same time in tests, and none may want the port that STOMP usually has.
+    return {**kept, "HOME": str(home), "PYTHONPATH": path, "RMIMOM_STOMP": "off", **variables}
 
 
 def wait_for(condition: Callable[[], object], what: str, limit: float = TIME_LIMIT) -> Any:
@@ -154,6 +155,12 @@ class ServerProcess(RunningProcess):
     def location(self) -> str:
         """Its HOST:PORT."""
         return f"127.0.0.1:{self.port}"
+
+    @property
+    def stomp_port(self) -> int:
+        """The port of STOMP over TCP, if it was started with `--stomp 127.0.0.1:0`."""
+        port: int = self.facts["stomp"]["stomp"]
+        return port
 
     def uri(self, object_id: str) -> str:
         """The URI of one of its objects."""

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from rmimom.errors import JMSError, ResourceAllocationError, StoreError
 from rmimom.frame import Delivered
 from rmimom.stomp.codec import BEAT
-from rmimom.stomp.session import Answered, Ask, Login, Phase, Request, Session
+from rmimom.stomp.requests import Answered, Ask, Login, Request
+from rmimom.stomp.session import Phase, Session
 
 if TYPE_CHECKING:
     from rmimom.listeners.stomp.listener import StompListener
@@ -46,7 +47,7 @@ class StompConnection(asyncio.Protocol):
         self._listener = listener
         self._loop = listener.loop
         self._name = secrets.token_hex(16)
-        self.session = Session(self._name, listener.settings, listener.clock, exists=listener.exists)
+        self.session = Session(self._name, listener.settings, listener.clock)
         self._transport: asyncio.Transport = cast(asyncio.Transport, None)
         self._work_asked = False
         self._reading_paused = False

@@ -12,14 +12,10 @@ from typing import Final
 import msgspec
 
 from rmimom.clock import Clock
-from rmimom.commands import DeleteDestination
-from rmimom.core.state import SERVER
-from rmimom.destination import Destination
 from rmimom.engine import Engine
 from rmimom.errors import ConfigurationError
 from rmimom.listeners.stomp.connection import StompConnection
 from rmimom.listeners.stomp.websocket import WebSocketConnection
-from rmimom.stomp.destinations import TEMPORARY
 from rmimom.stomp.settings import Settings
 
 _SWEEP: Final = 0.5
@@ -63,8 +59,8 @@ class StompStatistics(msgspec.Struct, frozen=True, kw_only=True):
 class StompListener:
     """Serves STOMP from `start` to `stop`; to serve again, make another.
 
-    `host` is a name or an address, `port` 0 lets the system choose; `ssl` makes it TLS.  With `websocket` the bytes come
-    in WebSocket messages.  `name` is the setting to change if the address cannot be had.
+    `host` is a name or an address, `port` 0 lets the system choose; `ssl` makes it TLS.  With `websocket` the bytes
+    come in WebSocket messages.  `name` is the setting to change if the address cannot be had.
     """
 
     def __init__(
@@ -109,10 +105,6 @@ class StompListener:
     async def start(self) -> None:
         """Begin to accept connections; raises ConfigurationError if the address cannot be had."""
         self.loop = asyncio.get_running_loop()
-        # Connections that a crash ended could not take theirs with them.
-        for place in list(self.engine.broker.state.places):
-            if place.name.startswith(TEMPORARY):
-                self.engine.tell(DeleteDestination(SERVER, place))
         try:
             found = await self.loop.getaddrinfo(
                 self._host or None, self._port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -196,10 +188,6 @@ class StompListener:
     async def admit(self, user: str, passcode: str) -> None:
         """Raise JMSSecurityError unless this user may come in."""
         await self._admit(user, passcode)
-
-    def exists(self, destination: Destination) -> bool:
-        """Whether there is such a destination now."""
-        return destination in self.engine.broker.state.places
 
     def connection_made(self, connection: StompConnection) -> str:
         """A connection is there; returns why it is refused, or an empty text."""
