@@ -222,7 +222,7 @@ class Message(TypedProperties):
         """
         if not self.is_body_assignable_to(wanted):
             raise MessageFormatError(
-                f"the body of a {self.kind} message is a {_plain_type(self.body)}, not a {wanted.__name__}",
+                f"the body of the {self.kind} message is a {_plain_type(self.body)}, not a {wanted.__name__}",
                 found=_plain_type(self.body),
                 wanted=wanted.__name__,
             )

@@ -1,6 +1,6 @@
 """Dicts and lists that cannot be changed, which a received message holds (Jakarta Messaging 3.1 §3.5.3, §3.11.2).
 
-They equal plain ones and travel as plain ones.  Copies of them, by `copy()`, `copy.copy` or pickling, are plain.
+They equal plain ones and travel as plain ones.  Copies of them, by `copy()` or the module `copy`, are plain.
 """
 
 from __future__ import annotations

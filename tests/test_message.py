@@ -6,14 +6,14 @@ from datetime import timedelta
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from rmimom import frame
 from rmimom.destination import Queue, Topic
-from rmimom.errors import IllegalStateError, InvalidDestinationError, MessageFormatError
+from rmimom.errors import IllegalStateError, MessageFormatError, MessageNotWriteableError
+from rmimom.kinds import BytesMessage, MapMessage, ObjectMessage, StreamMessage, TextMessage
 from rmimom.message import Message, milliseconds
-from rmimom.values import Byte, Char, Float
+from rmimom.note import Note, encode_note
+from rmimom.values import Byte
 
 NOW = 1_700_000_000_000
 
@@ -114,103 +114,6 @@ def test_only_a_received_message_can_be_acknowledged() -> None:
     assert acknowledger.got == [message]
 
 
-def test_plain_data_and_back() -> None:
-    message = Message({"a": Float(0.5), "b": Char("x")}, properties={"n": Byte(1)}, reply_to=Queue("answers"))
-    plain = received(message).to_dict()
-    assert plain == {
-        "body": {"a": 0.5, "b": "x"},
-        "kind": "map",
-        "properties": {"n": 1},
-        "priority": 4,
-        "persistent": True,
-        "correlation_id": None,
-        "reply_to": "queue://answers",
-        "type": None,
-        "message_id": "ID:1",
-        "timestamp": NOW,
-        "expiration": 0,
-        "destination": "topic://quakes",
-        "redelivered": False,
-        "delivery_count": 1,
-    }
-    assert type(plain["body"]["a"]) is float  # type: ignore[index]
-    assert type(plain["properties"]["n"]) is int  # type: ignore[index]
-    again = Message.from_dict(plain)
-    assert again.body == {"a": 0.5, "b": "x"}
-    assert again.reply_to == Queue("answers")
-    assert again.message_id is None
-
-
-def test_a_plain_message_needs_only_a_body() -> None:
-    message = Message.from_dict({"body": "x"})
-    assert (message.body, message.priority, message.persistent, message.time_to_live) == ("x", 4, True, 0)
-
-
-def test_a_plain_message_with_everything() -> None:
-    message = Message.from_dict(
-        {
-            "body": [1],
-            "properties": {"a": 1},
-            "priority": 0,
-            "persistent": False,
-            "time_to_live": 0.25,
-            "correlation_id": "c",
-            "reply_to": "topic://t",
-            "type": "t",
-        }
-    )
-    sent = message.to_frame("queue://q", message_id="ID:1", now=NOW)
-    assert (sent.kind, sent.mode, sent.priority, sent.expiration) == (frame.STREAM, 1, 0, NOW + 250)
-    assert (sent.correlation_id, sent.reply_to, sent.type) == ("c", "topic://t", "t")
-
-
-def test_bytes_as_serpent_carries_them() -> None:
-    assert Message.from_dict({"body": {"data": "AAEC", "encoding": "base64"}}).body == b"\0\1\2"
-    for other in ({"data": 5, "encoding": "base64"}, {"data": "not so", "encoding": "base64"}):
-        assert Message.from_dict({"body": other}).body == other
-
-
-@pytest.mark.parametrize(
-    ("data", "complaint"),
-    [
-        ("text", "must be a dict"),
-        ({}, "no entry 'body'"),
-        ({"body": "x", "prio": 1}, "no entry 'prio'"),
-        ({"body": "x", "priority": 10}, "from 0 to 9"),
-        ({"body": "x", "priority": True}, "it must be an int"),
-        ({"body": "x", "priority": "4"}, "it must be an int"),
-        ({"body": "x", "persistent": 1}, "it must be True or False"),
-        ({"body": "x", "time_to_live": -1}, "0 or more"),
-        ({"body": "x", "time_to_live": "5"}, "a number of seconds"),
-        ({"body": "x", "properties": []}, "it must be a dict"),
-        ({"body": "x", "correlation_id": 5}, "it must be a str"),
-        ({"body": "x", "kind": "novel"}, "no kind of message"),
-    ],
-)
-def test_malformed_plain_messages(data: object, complaint: str) -> None:
-    with pytest.raises(MessageFormatError) as caught:
-        Message.from_dict(data)
-    assert complaint in str(caught.value)
-
-
-def test_a_bad_reply_to() -> None:
-    with pytest.raises(InvalidDestinationError):
-        Message.from_dict({"body": "x", "reply_to": "answers"})
-
-
-@given(
-    st.dictionaries(
-        st.text(), st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.none())
-    )
-)
-def test_any_dict_is_a_message_or_a_clear_error(data: dict[str, object]) -> None:
-    try:
-        message = Message.from_dict({"body": None, **data})
-        message.to_frame("queue://q", message_id="ID:1", now=NOW)
-    except (MessageFormatError, InvalidDestinationError):
-        pass
-
-
 @pytest.mark.parametrize(
     ("duration", "expected"), [(None, 0), (0, 0), (1, 1000), (0.0001, 1), (1.5, 1500), (timedelta(minutes=1), 60_000)]
 )
@@ -222,3 +125,99 @@ def test_durations_are_seconds(duration: float | timedelta | None, expected: int
 def test_durations_that_cannot_be(duration: float) -> None:
     with pytest.raises(MessageFormatError, match="time_to_live is"):
         milliseconds(duration, "time_to_live")
+
+
+@pytest.mark.parametrize(
+    ("body", "made"),
+    [
+        (None, Message),
+        ("x", TextMessage),
+        (b"x", BytesMessage),
+        ({"a": 1}, MapMessage),
+        ([1], StreamMessage),
+        ({"a": [1]}, ObjectMessage),
+    ],
+)
+def test_a_message_arrives_as_the_class_of_its_kind(body: object, made: type[Message]) -> None:
+    """§3.11.4, and as the one of a derived class with methods of its own."""
+
+    class Special(Message):
+        __slots__ = ()
+
+        def special(self) -> object:
+            return self.body
+
+    sent = Message(body).to_frame("queue://q", message_id="ID:1", now=NOW)
+    assert type(Message.from_frame(sent)) is type(Message.from_frame(frame.encode(sent))) is made
+    special = Special.from_frame(frame.encode(sent))
+    assert isinstance(special, Special)
+    assert isinstance(special, made)
+    assert special.special() == body
+    assert type(Special.from_frame(sent)) is type(special)
+
+
+def test_foreign_encoders_may_write_longer_forms() -> None:
+    """An array of MessagePack may begin with a length of two bytes."""
+    data = frame.encode(Message("x").to_frame("queue://q", message_id="ID:1", now=NOW))
+    longer = b"\xdc\x00" + bytes([data[0] & 0x0F]) + data[1:]
+    assert type(Message.from_frame(longer)) is TextMessage
+    assert Message.from_frame(longer).body == "x"
+
+
+@pytest.mark.parametrize(
+    ("body", "classes"),
+    [
+        ("x", {str, object}),
+        (b"x", {bytes, object}),
+        ({"a": 1}, {dict, object}),
+        ([1], {list, object}),
+        ({"a": [1]}, {dict, object}),
+        (5, {int, object}),
+        (None, {str, bytes, dict, list, int, object}),
+    ],
+)
+def test_the_body_as_a_class(body: object, classes: set[type]) -> None:
+    """getBody and isBodyAssignableTo of Message."""
+    got = received(Message(body))
+    for wanted in (str, bytes, dict, list, int, object):
+        assert got.is_body_assignable_to(wanted) is (wanted in classes)
+        if wanted in classes:
+            assert got.body_as(wanted) == body
+        else:
+            with pytest.raises(MessageFormatError, match=f"not a {wanted.__name__}$"):
+                got.body_as(wanted)
+    copy = got.body_as(object)
+    if isinstance(copy, dict):
+        copy["b"] = 1
+        assert got.body == body
+
+
+def test_a_received_body_is_read_only() -> None:
+    """§3.11.2, also within; clearing it leaves the properties read-only and as they were (§3.11.1)."""
+    got = received(Message({"a": [1]}, properties={"p": 1}))
+    for change in (lambda: setattr(got, "body", 1), got.body.clear, lambda: got.body["a"].append(2)):
+        with pytest.raises(MessageNotWriteableError):
+            change()
+    assert got.body == {"a": [1]}
+    got.clear_body()
+    assert (got.body, got.properties) == (None, {"p": 1})
+    with pytest.raises(MessageNotWriteableError, match="clear_properties"):
+        got.properties = {}
+
+
+def test_a_body_is_copied_in() -> None:
+    """§3.12."""
+    body = {"a": [1]}
+    message = Message(body)
+    body["a"].append(2)
+    assert message.body == {"a": [1]}
+    message.body["a"].append(3)
+    assert message.body == {"a": [1, 3]}
+
+
+def test_a_received_message_is_sent_on_without_what_the_provider_set() -> None:
+    sent = Message("x", properties={"p": 1, "JMSXGroupID": "g"}).to_frame("queue://q", message_id="ID:1", now=NOW)
+    note = encode_note(Note(original_destination="queue://q", reason="r", failures=1, dead_at=1))
+    got = Message.from_frame(sent, note=note)
+    assert got.properties["JMS_rmimom_dead_reason"] == "r"
+    assert received(got).properties == {"p": 1, "JMSXGroupID": "g"}

@@ -9,6 +9,7 @@ from rmimom.client.inbox import Inbox, Intake
 from rmimom.client.outbox import Outbox
 from rmimom.errors import InvalidDestinationError
 from rmimom.frame import ConsumerEnd, Delivered, DeliveryBatch, decode_deliveries, encode
+from rmimom.kinds import BytesMessage, MapMessage, ObjectMessage, StreamMessage, TextMessage
 from rmimom.message import Message, make_frame
 
 
@@ -48,6 +49,22 @@ def test_messages_go_to_their_consumers_in_order(inbox: Inbox) -> None:
     first, second = list(inbox.intakes[1].waiting)[:2]
     assert (first.body, first.delivery_count, first.redelivered) == ("body 5", 1, False)
     assert (second.body, second.delivery_count, second.redelivered) == ("body 6", 3, True)
+
+
+def test_messages_are_of_the_class_of_their_kind(inbox: Inbox) -> None:
+    """§3.11.4; also where a foreign encoder wrote the array in a longer form, and for what is no frame at all."""
+    kinds = (Message, TextMessage, BytesMessage, MapMessage, StreamMessage, ObjectMessage)
+    frames = [encode(make_frame("queue://q", "ID:1", 0, kind, b"")) for kind in range(6)]
+    longer = b"\xdc\x00\x0f" + frames[1][1:]
+    odd = [encode([9, 1]), encode(None), encode([1])]
+    everything = [*frames, longer, *odd]
+    inbox.accept(batch(1, *(Delivered(tag, [1], [1], msgspec.Raw(data)) for tag, data in enumerate(everything, 1))))
+    found = [type(message) for message in inbox.intakes[1].waiting]
+    assert found == [*kinds, TextMessage, Message, Message, TextMessage]
+    while inbox.intakes[1].take() is not None:
+        pass
+    inbox.intakes[1].recover()
+    assert [type(message) for message in inbox.intakes[1].waiting][:7] == found[:7]
 
 
 def test_a_batch_that_comes_twice_is_taken_once(inbox: Inbox) -> None:
@@ -108,6 +125,7 @@ def test_recover_delivers_again_in_order_as_it_came(inbox: Inbox) -> None:
     intake.take()
     assert first is not None
     first.clear_body()
+    first.clear_properties()
     first.body = "changed"
     assert intake.recover() == 2
     assert tags(intake) == [5, 6, 7]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from support.fake_server import FakeServer
@@ -21,7 +22,7 @@ from rmimom.errors import (
     MessageTooLargeError,
     StoreFullError,
 )
-from rmimom.frame import Frame, decode_frame
+from rmimom.frame import MAP, Frame, decode_frame
 from rmimom.message import Message
 from rmimom.values import Char
 
@@ -90,6 +91,15 @@ def test_a_received_message_can_be_passed_on(connection: Connection, server: Fak
     session.create_publisher(Topic("t")).publish(message)
     assert stored(server)[1].destination == "topic://t"
     assert stored(server)[1].kind == stored(server)[0].kind
+
+
+def test_a_foreign_message(connection: Connection, server: FakeServer) -> None:
+    """§3.12: it is sent, and gets the headers of the send."""
+    foreign = SimpleNamespace(body={"a": 1}, properties={"n": 1}, correlation_id="c")
+    connection.create_session().create_sender(Q).send(foreign, type="t")
+    [frame] = stored(server)
+    assert (frame.kind, frame.properties, frame.correlation_id, frame.type) == (MAP, b'{"n":1}', "c", "t")
+    assert (foreign.destination, foreign.message_id, foreign.timestamp) == (Q, frame.message_id, frame.timestamp)
 
 
 def test_a_producer_to_any_destination(connection: Connection, server: FakeServer) -> None:
