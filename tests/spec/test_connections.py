@@ -11,12 +11,17 @@ from support.processes import start_name_server, start_server
 from support.spec import PATIENCE, bodies, next_of
 from support.waiting import wait_until
 
+import rmimom
 from rmimom import (
     AcknowledgeMode,
     Connection,
     ConnectionFactory,
+    ConnectionFailedError,
     IllegalStateError,
     InvalidClientIDError,
+    InvalidDestinationError,
+    InvalidSelectorError,
+    JMSError,
     JMSSecurityError,
     Message,
     Queue,
@@ -124,6 +129,115 @@ def test_a_client_id_is_in_use_once(connect: Callable[..., Connection], name: st
         connect(client_id=name)
     first.close()
     assert connect(client_id=name).client_id == name
+
+
+def test_a_client_id_is_set_first(connect: Callable[..., Connection], name: str) -> None:
+    """A client id can be set directly after the connection was made; after anything else that is refused.
+
+    Rows: C3. Assertions: T:198, T:94. Section: 6.1.2.
+    """
+    connection = connect(start=False)
+    connection.client_id = name
+    assert connection.client_id == name
+    uses: list[Callable[[Connection], object]] = [
+        lambda used: used.create_session(),
+        lambda used: used.start(),
+        lambda used: used.stop(),
+        lambda used: setattr(used, "exception_listener", print),
+    ]
+    for use in uses:
+        used = connect(start=False)
+        use(used)
+        with pytest.raises(IllegalStateError, match="before anything else"):
+            used.client_id = f"{name}.late"
+
+
+def test_a_client_id_is_not_changed(connect: Callable[..., Connection], name: str) -> None:
+    """A client id that was set, here or by the factory, cannot be set again.
+
+    Rows: C3. Assertions: T:93. Section: 6.1.2.
+    """
+    by_hand = connect(start=False)
+    by_hand.client_id = name
+    for connection in (by_hand, connect(client_id=f"{name}.made", start=False)):
+        before = connection.client_id
+        with pytest.raises(IllegalStateError, match=before):
+            connection.client_id = f"{name}.other"
+        assert connection.client_id == before
+
+
+def test_a_client_id_in_use_cannot_be_set(connect: Callable[..., Connection], name: str, topic: Topic) -> None:
+    """Setting a client id that another connection has is refused, and the connection can go on without.
+
+    Rows: C3, C11. Assertions: T:95, T:173. Section: 6.1.2, 10.3.
+    """
+    connect(client_id=name)
+    connection = connect(start=False)
+    with pytest.raises(InvalidClientIDError, match=name):
+        connection.client_id = name
+    connection.client_id = f"{name}.free"
+    connection.create_session().create_subscriber(topic, durable=name).close()
+
+
+# Exception listener and facts.
+
+
+def test_the_exception_listener_hears_what_nobody_else_does(tmp_path: Path, name: str) -> None:
+    """It is told of a server that is lost for good, and of consumers that a server refuses later, one after the other.
+
+    An error that a call raises is not told, and a connection without a listener tells nobody.
+
+    Rows: C8. Assertions: T:109, T:187, T:200. Section: 6.1.7.
+    """
+
+    class Listener:
+        def __init__(self) -> None:
+            self.errors: list[JMSError] = []
+            self.inside = self.most = 0
+
+        def on_exception(self, error: JMSError) -> None:
+            self.inside += 1
+            self.most = max(self.most, self.inside)
+            threading.Event().wait(0.01)  # another call would come in now
+            self.errors.append(error)
+            self.inside -= 1
+
+    listener = Listener()
+    with start_server(tmp_path / "data") as server:
+        port = server.port
+        factory = ConnectionFactory(uri=server.uri("rmimom.ConnectionFactory"))
+        told, untold = [factory.create_connection("app", "", reconnect_timeout=0.1) for _ in range(2)]
+        assert told.exception_listener is None
+        told.exception_listener = listener
+        assert told.exception_listener is listener
+        session = told.create_session()
+        with pytest.raises(InvalidSelectorError):
+            session.create_receiver(Queue(name), selector="a =")
+        for number in range(3):
+            session.create_receiver(Queue(f"{name}.{number}")).attach(print)
+        server.kill()
+    wait_until(lambda: listener.errors, PATIENCE)
+    assert [type(error) for error in listener.errors] == [ConnectionFailedError]
+    # Another server at the same place, which does not know these queues and makes none.
+    with start_server(tmp_path / "other", "--no-auto-create", port=port), told, untold:
+        wait_until(lambda: len(listener.errors) == 4, PATIENCE)
+    assert [type(error) for error in listener.errors[1:]] == [InvalidDestinationError] * 3
+    assert listener.most == 1
+
+
+def test_facts_about_the_connection(connection: Connection) -> None:
+    """The connection tells which specification, which provider, and which JMSX properties it knows.
+
+    Rows: C9. Assertions: T:31. Section: 6.1.6, 3.5.9.
+    """
+    facts = connection.metadata
+    assert (facts.jms_version, facts.jms_major_version, facts.jms_minor_version) == ("3.1", 3, 1)
+    assert facts.provider_name == "rmimom"
+    assert facts.provider_version == rmimom.__version__
+    major, minor = rmimom.__version__.split(".")[:2]
+    assert (facts.provider_major_version, facts.provider_minor_version) == (int(major), int(minor))
+    assert {"JMSXGroupID", "JMSXGroupSeq", "JMSXDeliveryCount"} <= set(facts.jmsx_property_names)
+    assert all(one.startswith("JMSX") for one in facts.jmsx_property_names)
 
 
 # Start and stop.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.processes import start_server
+from support.processes import ServerProcess, start_server
 from support.spec import bodies, next_of, now, wait_past
 
 from rmimom import (
@@ -96,6 +96,22 @@ def test_timestamp(session: Session, queue: Queue) -> None:
     # The server's clock counts; on one machine it is ours but for the time that the question took.
     assert before - 1000 <= message.timestamp <= now() + 1000
     assert next_of(session.create_receiver(queue)).timestamp == message.timestamp
+
+
+def test_hints_that_ids_and_timestamps_are_not_needed(session: Session, queue: Queue) -> None:
+    """A producer may say that ids and timestamps are not needed: then there are none, on both sides.
+
+    Rows: M4. Assertions: T:6, T:8. Section: 3.4.3, 3.4.4.
+    """
+    sender, receiver = session.create_sender(queue), session.create_receiver(queue)
+    assert (sender.disable_message_id, sender.disable_message_timestamp) == (False, False)
+    for no_id, no_timestamp in ((True, False), (False, True), (True, True)):
+        sender.disable_message_id, sender.disable_message_timestamp = no_id, no_timestamp
+        message = Message("a")
+        sender.send(message, time_to_live=60)
+        for one in (message, next_of(receiver)):
+            assert (one.message_id is None, one.timestamp == 0) == (no_id, no_timestamp)
+            assert one.expiration > now()
 
 
 def test_correlation_id(session: Session, queue: Queue) -> None:
@@ -265,6 +281,21 @@ def test_higher_priorities_come_first(session: Session, queue: Queue) -> None:
     for number, priority in enumerate([4, 0, 9, 4, 9, 5]):
         sender.send(number, priority=priority)
     assert bodies(session.create_receiver(queue), 6) == [2, 4, 5, 0, 3, 1]
+
+
+def test_the_user_of_a_message(server: ServerProcess, queue: Queue) -> None:
+    """Where the factory says so the provider tells with each message whose it is, and nobody can say otherwise.
+
+    Rows: M22. Assertions: T:34.1. Section: 3.5.9.
+    """
+    factory = ConnectionFactory(uri=server.uri("rmimom.ConnectionFactory"), user_id=True)
+    with factory.create_connection("ann", "") as connection:
+        session = connection.create_session()
+        session.create_sender(queue).send("a", properties={"p": 1})
+        with pytest.raises(MessageFormatError, match="JMSXUserID"):
+            session.create_sender(queue).send("a", properties={"JMSXUserID": "bob"})
+        message = next_of(session.create_receiver(queue, selector="JMSXUserID = 'ann'"))
+        assert message.get_string_property("JMSXUserID") == "ann"
 
 
 def test_a_message_sent_again(session: Session, queue: Queue) -> None:

@@ -14,6 +14,7 @@ from rmimom import (
     Connection,
     IllegalStateError,
     Message,
+    MessageFormatError,
     Queue,
     Session,
     Topic,
@@ -305,3 +306,74 @@ def test_prefetch_limits_what_a_consumer_holds(connect: Callable[..., Connection
     session.create_sender(queue).send_many(range(5))
     assert bodies(greedy, 2) == [0, 1]
     assert bodies(connection.create_session().create_receiver(queue), 3) == [2, 3, 4]
+
+
+def test_receive_body(session: Session, queue: Queue) -> None:
+    """A consumer returns the body of the next message as the type asked for, waiting or not, or nothing.
+
+    Rows: A3. Section: 8.6.
+    """
+    receiver = session.create_receiver(queue)
+    assert receiver.receive_body(str, timeout=0) is None
+    assert receiver.receive_body_no_wait(str) is None
+    sender = session.create_sender(queue)
+    for body in ("text", b"bytes", {"a": 1}):
+        sender.send(body)
+    assert receiver.receive_body(str, timeout=PATIENCE) == "text"
+    assert receiver.receive_body(bytes, timeout=PATIENCE) == b"bytes"
+    assert receiver.receive_body(dict, timeout=PATIENCE) == {"a": 1}
+
+
+@pytest.mark.parametrize("mode", [AcknowledgeMode.AUTO_ACKNOWLEDGE, AcknowledgeMode.DUPS_OK_ACKNOWLEDGE])
+def test_receive_body_of_a_wrong_type_changes_nothing(
+    mode: AcknowledgeMode, connect: Callable[..., Connection], queue: Queue
+) -> None:
+    """In AUTO and DUPS_OK a wrong type is as if nobody had asked: the message is still the next, and not redelivered.
+
+    Rows: A3, C11. Assertions: T:177. Section: 8.6.
+    """
+    session = connect().create_session(mode)
+    sender, receiver = session.create_sender(queue), session.create_receiver(queue)
+    sender.send("first")
+    sender.send(Message())
+    sender.send("last")
+    for _ in range(2):
+        with pytest.raises(MessageFormatError, match="bytes"):
+            receiver.receive_body(bytes, timeout=PATIENCE)
+    message = next_of(receiver)
+    assert (message.body, message.redelivered, message.delivery_count) == ("first", False, 1)
+    with pytest.raises(MessageFormatError):
+        receiver.receive_body(str, timeout=PATIENCE)
+    assert next_of(receiver).body is None
+    assert receiver.receive_body(str, timeout=PATIENCE) == "last"
+    session.close()
+    again = connect().create_session()
+    again.create_sender(queue).send("new")
+    assert next_of(again.create_receiver(queue)).body == "new"
+
+
+@pytest.mark.parametrize("transacted", [False, True])
+def test_receive_body_of_a_wrong_type_counts_as_received(
+    transacted: bool, connection: Connection, queue: Queue
+) -> None:
+    """In CLIENT_ACKNOWLEDGE and in a transaction a message of a wrong type is delivered: acknowledged, or come again, with the rest.
+
+    Rows: A3, C11. Assertions: T:177. Section: 8.6.
+    """
+    session = connection.create_session(AcknowledgeMode.CLIENT_ACKNOWLEDGE, transacted=transacted)
+    connection.create_session().create_sender(queue).send_many(["a", "b", "c"])
+    receiver = session.create_receiver(queue)
+    with pytest.raises(MessageFormatError, match="bytes"):
+        receiver.receive_body(bytes, timeout=PATIENCE)
+    assert next_of(receiver).body == "b"
+    session.rollback() if transacted else session.recover()
+    again = next_of(receiver)
+    assert (again.body, again.redelivered) == ("a", True)
+    with pytest.raises(MessageFormatError, match="bytes"):
+        receiver.receive_body(bytes, timeout=PATIENCE)
+    third = next_of(receiver)
+    session.commit() if transacted else third.acknowledge()
+    session.close()
+    looking = connection.create_session()
+    looking.create_sender(queue).send("new")
+    assert next_of(looking.create_receiver(queue)).body == "new"

@@ -90,6 +90,7 @@ ROWS: Final = (
     _row("M19", "a message that comes again is the original, whatever its receiver changed", "3.10", "T:71"),
     _row("M20", "JMSXDeliveryCount: 1 at first, then 2 and more, as redelivered says", "3.5.11", "T:34.3, T:257"),
     _row("M21", "JMSXGroupID and JMSXGroupSeq", "3.5.9", "T:32"),
+    _row("M22", "JMSXUserID: whose a message is", "3.5.9", "T:34.1", OPTIONAL),
     _row("M23", "names that begin with JMS_ are the provider's", "3.5.10", "T:35"),
     _row("M24", "bodies: text, bytes, map, stream, object, and none", "3.11", "T:197"),
     _row("M25", "map and stream values read as another type, by the table of conversions", "3.11.3", "T:74-80"),
