@@ -356,7 +356,7 @@ def test_receive_body_of_a_wrong_type_changes_nothing(
 def test_receive_body_of_a_wrong_type_counts_as_received(
     transacted: bool, connection: Connection, queue: Queue
 ) -> None:
-    """In CLIENT_ACKNOWLEDGE and in a transaction a message of a wrong type is delivered: acknowledged, or come again, with the rest.
+    """In CLIENT_ACKNOWLEDGE and in a transaction a message of a wrong type counts as delivered, as the others do.
 
     Rows: A3, C11. Assertions: T:177. Section: 8.6.
     """

@@ -401,6 +401,33 @@ def test_unsubscribe_while_in_use(connect: Callable[..., Connection], topic: Top
     session.unsubscribe(durable)
 
 
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("transacted", [False, True])
+def test_a_subscription_whose_messages_are_not_done_with(
+    transacted: bool, shared: bool, connect: Callable[..., Connection], topic: Topic, durable: str
+) -> None:
+    """With a message in an open transaction, or not acknowledged, it cannot be deleted or changed, though it is closed.
+
+    Rows: D7, D8, D6. Assertions: T:166, T:272. Section: 8.3.3.
+    """
+    connection = connect()
+    other = connection.create_session()
+    session = connection.create_session(CLIENT, transacted=transacted)
+    subscriber = session.create_subscriber(topic, durable=durable, shared=shared)
+    other.create_publisher(topic).publish("a")
+    message = next_of(subscriber)
+    if transacted:
+        subscriber.close()
+    with pytest.raises(JMSError, match=durable):
+        other.unsubscribe(durable)
+    with pytest.raises(JMSError, match=durable):
+        other.create_subscriber(topic, durable=durable, shared=shared, selector="n = 1")
+    session.commit() if transacted else message.acknowledge()
+    session.close()
+    other.create_subscriber(topic, durable=durable, shared=shared, selector="n = 1").close()
+    other.unsubscribe(durable)
+
+
 # No-local.
 
 
