@@ -60,10 +60,14 @@ class Joined(msgspec.Struct, frozen=True, tag=True):
 
 
 class Lost(msgspec.Struct, frozen=True, tag=True):
-    """Active: a standby is disconnected, suspected, too slow, or refuses batches; `why` is for people."""
+    """Active: a standby is disconnected, suspected, too slow, or refuses batches; `why` is for people.
+
+    `for_good`: it cannot come back with the log that it has, and needs a snapshot; so it is no use waiting for it.
+    """
 
     server: str
     why: str
+    for_good: bool = False
 
 
 class Suspected(msgspec.Struct, frozen=True, tag=True):

@@ -439,8 +439,7 @@ def _joined(turn: _Turn, event: Joined) -> None:
     if event.server in rules.required(state) and acked is not None and event.position < acked:
         why = f"it acknowledged {tuple(acked)} and came back with {tuple(event.position)}: its disk lost data"
         turn.do(Report(f"standby {event.server}: {why}", loud=True))
-        _lost(turn, Lost(event.server, why))
-        turn.change(outcast=(*state.outcast, event.server))
+        _lost(turn, Lost(event.server, why, for_good=True))
         return
     turn.change(
         joined=tuple(sorted({**dict(state.joined), event.server: event.address}.items())),
@@ -460,6 +459,8 @@ def _lost(turn: _Turn, event: Lost) -> None:
     turn.change(joined=tuple(pair for pair in state.joined if pair[0] != event.server))
     if event.server in rules.required(turn.state):
         turn.change(lost=tuple(sorted({**dict(state.lost), event.server: event.why}.items())))
+        if event.for_good:
+            turn.change(outcast=tuple(sorted({*state.outcast, event.server})))
     else:
         # It may come back with another log: what it acknowledged says nothing any more.
         turn.change(acked=tuple(pair for pair in state.acked if pair[0] != event.server))
