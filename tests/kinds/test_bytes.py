@@ -73,6 +73,17 @@ def test_objects_that_cannot_be_written() -> None:
         BytesMessage().write_object([])  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, value, _ in FORMS if name != "bytes"])
+def test_one_value_after_another(name: str, value: object) -> None:
+    message = BytesMessage()
+    for _ in range(2):
+        getattr(message, f"write_{name}")(value)
+    message.write_byte(7)
+    got = received(message)
+    assert [getattr(got, f"read_{name}")() for _ in range(2)] == [value, value]
+    assert got.read_bytes() == b"\7"
+
+
 def test_unsigned() -> None:
     got = received(BytesMessage(b"\xff\xff\xfe"))
     assert (got.read_unsigned_byte(), got.read_unsigned_short()) == (255, 0xFFFE)
