@@ -12,7 +12,7 @@ from rmimom.core.place import Place, QueuePlace, TopicPlace
 from rmimom.core.state import Client, OpenConsumer, State
 from rmimom.core.subscription import Subscription
 from rmimom.core.turn import Turn
-from rmimom.destination import check_source, is_pattern
+from rmimom.destination import Queue, check_source, is_pattern
 from rmimom.errors import IllegalStateError, InvalidDestinationError
 from rmimom.records import CallbackChanged, SubscriptionCreated, SubscriptionDeleted
 from rmimom.selector import Selector, parse_selector
@@ -58,7 +58,19 @@ def subscribe(state: State, command: Subscribe, turn: Turn) -> list[int]:
         mailbox = subscription.mailbox
     consumer = Consumer(command.connection, command.consumer, command.prefetch, command.prefetch_bytes, selector)
     client.consumers[command.consumer] = OpenConsumer(consumer, mailbox, place, subscription)
-    return mailbox.open(consumer, command.settled, command.held, turn)
+    lost = mailbox.open(consumer, command.settled, command.held, turn)
+    if command.settled:
+        _settle_buried(state, mailbox, command.settled, turn)
+    return lost
+
+
+def _settle_buried(state: State, mailbox: Mailbox, settled: tuple[int, ...], turn: Turn) -> None:
+    """What a consumer settled without hearing the answer may be among the dead by now: it is done all the same."""
+    policy = state.rules.policies.of(mailbox.origin)
+    for name in (policy.dead_letter_queue(mailbox.origin), policy.expiry_queue(mailbox.origin)):
+        place = state.places.get(Queue(name)) if name else None
+        if isinstance(place, QueuePlace) and place.mailbox is not mailbox:
+            place.mailbox.settle_buried(mailbox.id, settled, turn)
 
 
 def check_owner(place: Place, connection: str, *, durable: str = "") -> None:

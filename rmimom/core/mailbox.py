@@ -35,6 +35,7 @@ from rmimom.core.waiting import WaitingRoom
 from rmimom.destination import Destination
 from rmimom.effects import NOT_LOADED, Examine
 from rmimom.frame import Delivered
+from rmimom.note import decode_note
 from rmimom.selector import Selector
 
 HIGHEST_PRIORITY = 9
@@ -333,14 +334,7 @@ class Mailbox:
         lost: list[int] = []
         if settled or held:
             back = self._reclaim({*settled, *held})
-            gone = [back.pop(tag) for tag in settled if tag in back]
-            for other in self.consumers:
-                taken = other.take_away(settled)
-                if taken:
-                    gone += taken
-                    self._line_up(other)
-            self.dequeued += len(gone)
-            self._leave(gone, turn)
+            self._settle([back.pop(tag) for tag in settled if tag in back], settled, turn)
             for tag in held:
                 entry = back.pop(tag, None)
                 if entry is not None:
@@ -353,6 +347,32 @@ class Mailbox:
         self._line_up(consumer)
         self.dispatch(turn)
         return lost
+
+    def _settle(self, gone: list[Entry], tags: tuple[int, ...], turn: Turn) -> None:
+        """These are done, and so is what consumers hold under these tags."""
+        for other in self.consumers:
+            taken = other.take_away(tags)
+            if taken:
+                gone += taken
+                self._line_up(other)
+        self.dequeued += len(gone)
+        self._leave(gone, turn)
+
+    def settle_buried(self, source: int, tags: Iterable[int], turn: Turn) -> None:
+        """A consumer of the mailbox `source` settled these before they came here: if they are its alone, they are done.
+
+        They came here because its acknowledgement was lost and somebody else failed on them, or their time was over.
+        """
+        pasts = self._pasts
+        buried = {tag for tag in tags if tag in pasts and decode_note(pasts[tag].note).sources == [source]}
+        if buried:
+            gone = [entry for entry in (*self.at_rest(), *self._doubtful.values()) if entry.id in buried]
+            self._ready.remove(buried)
+            self._leave_delayed(buried)
+            for entry in gone:
+                self._doubtful.pop(entry.id, None)
+            self._settle(gone, tuple(buried), turn)
+            self.dispatch(turn)
 
     def is_lost(self, consumer: Consumer, tag: int) -> bool:
         """Whether a message that a consumer works on is not its own any more, because others have or had it."""
