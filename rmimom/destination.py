@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, TypeAlias, cast
 
 import msgspec
 
@@ -76,7 +76,7 @@ class TemporaryQueue(Queue, frozen=True, gc=True, dict=True):
 
         Raises IllegalStateError while it has a consumer, or if another connection made it.
         """
-        _delete(self)
+        return _delete(self)
 
 
 class TemporaryTopic(Topic, frozen=True, gc=True, dict=True):
@@ -92,7 +92,7 @@ class TemporaryTopic(Topic, frozen=True, gc=True, dict=True):
 
         Raises IllegalStateError while it has a subscriber, or if another connection made it.
         """
-        _delete(self)
+        return _delete(self)
 
 
 Temporary: TypeAlias = TemporaryQueue | TemporaryTopic
@@ -100,18 +100,21 @@ TEMPORARY = (TemporaryQueue, TemporaryTopic)
 _DELETER = "deleter"
 
 
-def belonging(made: Temporary, deleter: Callable[[Temporary], None]) -> None:
-    """Say who deletes it when asked.  That is no part of the name, so it is equal to what a peer received as one."""
+def belonging(made: Temporary, deleter: Callable[[Temporary], object]) -> None:
+    """Say who deletes it when asked.  That is no part of the name, so it is equal to what a peer received as one.
+
+    What `deleter` returns `delete` gives back: something to await, for programs on an event loop.
+    """
     made.__dict__[_DELETER] = deleter
 
 
 def _delete(made: Temporary) -> None:
-    deleter: Callable[[Temporary], None] | None = made.__dict__.get(_DELETER)
+    deleter: Callable[[Temporary], object] | None = made.__dict__.get(_DELETER)
     if deleter is None:
         raise IllegalStateError(
             f"{made} was made by another connection, which alone can delete it (§6.2.2)", destination=str(made)
         )
-    deleter(made)
+    return cast("None", deleter(made))
 
 
 KINDS: dict[str, type[Destination]] = {one.kind: one for one in (Queue, Topic, TemporaryQueue, TemporaryTopic)}

@@ -21,12 +21,15 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = {"rmimom": "rmimom", "nameserver": "rmimom.nameserver", "admin": "rmimom.admin"}
 # The door: it names the public things and loads them when they are asked for, so anybody may import it.
 DOOR = "rmimom"
+# What programs import beside it.
+SECOND_DOOR = "rmimom.aio"
 TOP_FLOOR = 6
 # Those who live beside the floors: what they may use of the house, and who may use them.
 BESIDE: Mapping[str, tuple[int, frozenset[str]]] = {
     "rmimom.client": (1, frozenset()),
     "rmimom.nameserver": (1, frozenset()),
     "rmimom.admin": (1, frozenset({"rmimom.client"})),
+    "rmimom.aio": (1, frozenset({"rmimom.client"})),
 }
 
 
@@ -191,7 +194,7 @@ def cycles(house: House) -> list[str]:
 
 def dead_modules(house: House) -> list[str]:
     """Every module is reached from a command, from `python -m`, or from the public names."""
-    waiting = [DOOR, *house.entry_points, *(name for name in house.modules if name.endswith(".__main__"))]
+    waiting = [DOOR, SECOND_DOOR, *house.entry_points, *(name for name in house.modules if name.endswith(".__main__"))]
     alive: set[str] = set()
     while waiting:
         name = waiting.pop()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Unpack
 from rmimom.client.context_producer import ContextProducer, destination_of
 from rmimom.client.mode import AUTO_ACKNOWLEDGE, AcknowledgeMode
 from rmimom.client.options import SendOptions
-from rmimom.destination import Destination, Queue, Topic, parse_source
+from rmimom.destination import Destination, Queue, TemporaryQueue, TemporaryTopic, Topic, parse_source
 from rmimom.errors import InvalidDestinationError
 from rmimom.message import Message
 
@@ -98,6 +98,14 @@ class Context:
     def topic(self, name: str) -> Topic:
         """The topic of this name, or a pattern of topics; see `Session.topic`."""
         return self.session.topic(name)
+
+    def create_temporary_queue(self) -> TemporaryQueue:
+        """A new queue for as long as the connection lasts; see `Session.create_temporary_queue`."""
+        return self.session.create_temporary_queue()
+
+    def create_temporary_topic(self) -> TemporaryTopic:
+        """A new topic for as long as the connection lasts; see `Session.create_temporary_topic`."""
+        return self.session.create_temporary_topic()
 
     # Sending.
 

@@ -20,14 +20,19 @@ class ConnectionOptions(TypedDict, total=False):
     max_in_flight: int
 
 
-class SendOptions(TypedDict, total=False):
-    """What `Producer.send` takes beside the destination and the time limit."""
+class BatchOptions(TypedDict, total=False):
+    """What `Producer.send_many` takes beside the destination and the time limit."""
 
     properties: Mapping[str, PropertyValue] | None
     priority: int | None
     persistent: bool | None
     time_to_live: float | timedelta | None
     delivery_delay: float | timedelta | None
+
+
+class SendOptions(BatchOptions, total=False):
+    """What `Producer.send` takes beside the destination and the time limit."""
+
     correlation_id: str | None
     reply_to: Destination | str | None
     type: str | None

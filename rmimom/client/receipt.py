@@ -34,11 +34,11 @@ class Receipt(Ticket):
         `timeout` seconds (by default the connection's `reconnect_timeout`): then it may yet be sent.
         """
         if not self.settled:
-            self.check_asked()
+            self._check_asked()
             self._exchange.wait_for(self, timeout)
         self.check()
 
-    def check_asked(self) -> None:
+    def _check_asked(self) -> None:
         """Raise TransactionInProgressError if there will be no outcome before somebody asks for a commit."""
 
     def exception(self) -> JMSError | None:

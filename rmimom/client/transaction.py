@@ -41,7 +41,7 @@ class CommitReceipt(Receipt):
         super().__init__(exchange)
         self._is_under_way = is_under_way
 
-    def check_asked(self) -> None:
+    def _check_asked(self) -> None:
         """Raise TransactionInProgressError if nobody has asked for a commit."""
         if not self._is_under_way():
             raise TransactionInProgressError(

@@ -1,0 +1,128 @@
+"""A connection on an event loop: the synchronous one, whose keeper does all exchanges (docs/design/0011)."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+
+from rmimom.aio.bridge import Bridge
+from rmimom.aio.context import Context
+from rmimom.aio.loop_session import LoopSession
+from rmimom.aio.opening import Opening
+from rmimom.aio.session import Session
+from rmimom.client import connection as client
+from rmimom.client.connection import CLOSE_TIMEOUT
+from rmimom.client.event import ConnectionEvent
+from rmimom.client.mode import AUTO_ACKNOWLEDGE, AcknowledgeMode, mode_of
+
+log = logging.getLogger("rmimom.client")
+
+
+class Connection:
+    """A connection to the server; made by a ConnectionFactory, and for the tasks of one loop."""
+
+    def __init__(self, connection: client.Connection, bridge: Bridge) -> None:
+        self._connection = connection
+        self._bridge = bridge
+        bridge.attach(connection._exchange)
+        self._listeners: list[Callable[[ConnectionEvent], Awaitable[object] | None]] = []
+        self._events: asyncio.Queue[ConnectionEvent] = asyncio.Queue()
+        self._teller: asyncio.Task[None] | None = None
+
+    @property
+    def client_id(self) -> str:
+        """Whose durable subscriptions this connection uses: its client id, or its user (§6.1.2)."""
+        return self._connection.client_id
+
+    @property
+    def delivery(self) -> str:
+        """How messages come: "callback" or "pull"; empty before the first consumer."""
+        return self._connection.delivery
+
+    @property
+    def server(self) -> str:
+        """The server's name and version."""
+        return self._connection.server
+
+    def create_session(self, mode: AcknowledgeMode = AUTO_ACKNOWLEDGE, *, transacted: bool = False) -> Opening[Session]:
+        """A session, which acknowledges as `mode` says, or is `transacted`; see `rmimom.Connection.create_session`."""
+
+        async def make() -> Session:
+            return self._session(mode, transacted)
+
+        return Opening(make)
+
+    def _session(self, mode: AcknowledgeMode, transacted: bool) -> Session:
+        self._bridge.check_loop()
+        connection = self._connection
+        connection._check_open()
+        session = LoopSession(connection, mode_of(mode, transacted=transacted), self._bridge)
+        return Session(connection._add_session(session))
+
+    def create_context(self, mode: AcknowledgeMode = AUTO_ACKNOWLEDGE, *, transacted: bool = False) -> Opening[Context]:
+        """A context with a session of its own on this connection; see `rmimom.Connection.create_context`."""
+
+        async def make() -> Context:
+            return Context(self, self._session(mode, transacted))
+
+        return Opening(make)
+
+    async def start(self) -> None:
+        """Begin, or go on, to deliver messages (§6.1.4).  Twice is harmless."""
+        self._bridge.check_loop()
+        self._connection.start()
+
+    async def stop(self) -> None:
+        """Deliver nothing more until `start`; returns when no observer is running.  Sending goes on (§6.1.5)."""
+        await self._bridge.run_apart(self._connection.stop)
+
+    def on_event(self, listener: Callable[[ConnectionEvent], Awaitable[object] | None]) -> None:
+        """Call `listener` on the loop when the server is lost, back, or the connection closed.
+
+        What it returns is awaited, if it can be; one event is told after the other.
+        """
+        self._bridge.check_loop()
+        if self._teller is None:
+            self._connection.on_event(lambda event: self._bridge.soon(self._events.put_nowait, event))
+            self._teller = self._bridge.loop.create_task(self._tell_events(), name="rmimom-events")
+        self._listeners.append(listener)
+
+    async def _tell_events(self) -> None:
+        kind = ""
+        while kind != "closed":
+            event = await self._events.get()
+            kind = event.kind
+            for listener in list(self._listeners):
+                try:
+                    answer = listener(event)
+                    if inspect.isawaitable(answer):
+                        await answer
+                except Exception:
+                    log.exception("a listener failed with %r", event)
+
+    async def close(self) -> None:
+        """Close the connection with all its sessions; see `rmimom.Connection.close`.
+
+        Waits for observers, for what is not confirmed and for listeners of events.  If cancelled, it is closed all the
+        same.
+        """
+        try:
+            await self._bridge.run_apart(self._connection.close)
+        finally:
+            self._bridge.close()
+        if self._teller is not None and self._teller is not asyncio.current_task():
+            await asyncio.wait([self._teller], timeout=CLOSE_TIMEOUT)
+
+    async def __aenter__(self) -> Connection:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return repr(self._connection)

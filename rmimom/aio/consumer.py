@@ -1,0 +1,153 @@
+"""Consumers on an event loop: Receiver for queues, Subscriber for topics (Jakarta Messaging 3.1 §8).
+
+A message is taken in the same step in which `receive` returns it, so whoever cancels a `receive` loses nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from types import TracebackType
+from typing import Final, Protocol, TypeAlias, cast
+
+from rmimom.aio.loop_session import LoopSession
+from rmimom.aio.message import Message
+from rmimom.client import consumer as client
+from rmimom.destination import Destination
+
+TURN: Final = 100
+"""Messages that a task may take one after the other before other tasks have their turn."""
+
+
+class MessageObserver(Protocol):
+    """Somebody to tell of each message: an object with this method, or any callable that takes a message."""
+
+    def on_message(self, message: Message) -> Awaitable[object] | None:
+        """A message came.  What it returns is awaited, if it can be, and the message acknowledged after that."""
+        ...
+
+
+Listener: TypeAlias = Callable[[Message], object]
+
+
+class Consumer:
+    """Receives messages of one destination; made by a Session.
+
+    Several tasks may receive at once: each message goes to one of them.
+    """
+
+    def __init__(self, consumer: client.Consumer, session: LoopSession) -> None:
+        self._consumer = consumer
+        self._session = session
+        self._bridge = session.bridge
+        self._exchange = session.bridge.exchange
+        self._taken = 0
+
+    @property
+    def destination(self) -> Destination:
+        """Where its messages come from."""
+        return self._consumer.destination
+
+    async def receive(self, timeout: float | None = None) -> Message | None:
+        """The next message; waits for one, at most `timeout` seconds, and returns None if none came (§8.5).
+
+        See `rmimom.Consumer.receive`.  If cancelled, it has taken nothing.
+        """
+        self._taken += 1
+        if not self._taken % TURN:
+            await asyncio.sleep(0)
+        if self._session.is_busy:
+            await self._session.quiet()
+        message = self._take()
+        return await self._wait(timeout) if message is None and timeout != 0 else message
+
+    async def receive_no_wait(self) -> Message | None:
+        """The next message if one is here, else None (§8.5)."""
+        return await self.receive(0)
+
+    def __aiter__(self) -> Consumer:
+        """Messages as they come, until the consumer is closed."""
+        return self
+
+    async def __anext__(self) -> Message:
+        while not self._consumer._closed:
+            message = await self.receive()
+            if message is not None:
+                return message
+        raise StopAsyncIteration
+
+    def attach(self, observer: MessageObserver | Listener) -> None:
+        """Tell `observer` of every message from now on, one message at a time in each session (§8.7).
+
+        An observer is an object with a method `on_message`, or a callable.  It is called on the loop, in a task of the
+        session, and what it returns is awaited: `async def` is what one wants here.  See `rmimom.Consumer.attach`.
+        """
+        self._bridge.check_loop()
+        self._consumer.attach(cast("client.Listener", observer))
+
+    def detach(self, observer: MessageObserver | Listener) -> None:
+        """Tell `observer` no more; harmless if it was not attached.  Without observers messages wait for `receive`."""
+        self._consumer.detach(cast("client.Listener", observer))
+
+    async def acknowledge(self, message: Message) -> None:
+        """Carry out `Message.acknowledge`."""
+        await message.acknowledge()
+
+    async def nack(self, message: Message, reason: str, delay: float | timedelta | None, *, dead: bool) -> None:
+        """Carry out `Message.nack`."""
+        await message.nack(reason, delay=delay, dead=dead)
+
+    async def close(self) -> None:
+        """Close the consumer: messages not acknowledged go back.  Waits for a running observer; twice is harmless.
+
+        If cancelled, it is closed all the same.
+        """
+        await self._bridge.run_apart(self._consumer.close)
+
+    async def __aenter__(self) -> Consumer:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return repr(self._consumer)
+
+    def _take(self) -> Message | None:
+        """What is here; raises what `receive` raises."""
+        return cast("Message | None", self._consumer.receive(0))
+
+    async def _wait(self, timeout: float | None) -> Message | None:
+        self._bridge.check_loop()
+        loop, consumer = self._bridge.loop, self._consumer
+        deadline = None if timeout is None else loop.time() + timeout
+        message: Message | None = None
+
+        def look() -> bool:
+            nonlocal message
+            if consumer._closed:
+                return True
+            message = self._take()
+            return message is not None or self._exchange.problem is not None
+
+        while True:
+            remaining = None if deadline is None else deadline - loop.time()
+            await self._session.arrival(look, remaining)
+            if message is not None or look() or (deadline is not None and loop.time() >= deadline):
+                return message
+
+
+class Receiver(Consumer):
+    """Takes messages from a queue; each goes to one receiver (§4.1)."""
+
+
+class Subscriber(Consumer):
+    """Gets every message of a topic (§4.2), or its share of them; `durable` is the name of its durable subscription."""
+
+    @property
+    def durable(self) -> str:
+        """The name of the durable subscription; empty for a subscription that ends with the subscriber (§8.3)."""
+        return cast("client.Subscriber", self._consumer).durable
