@@ -16,6 +16,7 @@ from rmimom.aio.factory import ConnectionFactory, connect
 from rmimom.aio.message import Message
 from rmimom.aio.producer import Producer, Publisher, Sender
 from rmimom.aio.receipt import Receipt
+from rmimom.aio.requestor import PendingReply, Requestor
 from rmimom.aio.session import Session
 from rmimom.aio.temporary import TemporaryQueue, TemporaryTopic
 
@@ -27,11 +28,13 @@ __all__ = [
     "ContextProducer",
     "Message",
     "MessageObserver",
+    "PendingReply",
     "Producer",
     "Publisher",
     "QueueBrowser",
     "Receipt",
     "Receiver",
+    "Requestor",
     "Sender",
     "Session",
     "Subscriber",

@@ -6,17 +6,19 @@ from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Unpack
 
+from rmimom import message as client_message
 from rmimom.aio.browser import QueueBrowser
 from rmimom.aio.consumer import Consumer
 from rmimom.aio.context_producer import ContextProducer
 from rmimom.aio.message import Message
 from rmimom.aio.opening import Opening
 from rmimom.aio.producer import Producer
+from rmimom.aio.requestor import Requestor
 from rmimom.aio.temporary import TemporaryQueue, TemporaryTopic
 from rmimom.client.context import queue_of, source_of, topic_of
 from rmimom.client.context_producer import destination_of
 from rmimom.client.mode import AUTO_ACKNOWLEDGE, AcknowledgeMode
-from rmimom.client.options import SendOptions
+from rmimom.client.options import RequestOptions, SendOptions
 from rmimom.destination import Destination, Queue, Topic
 
 if TYPE_CHECKING:
@@ -120,6 +122,22 @@ class Context:
         """Send a message and return when it is on the server's disk; see `Producer.send` for options and errors."""
         await self._sender.send(body, destination=destination_of(destination), timeout=timeout, **options)
 
+    # Questions and answers.
+
+    def create_requestor(self, destination: Destination | str) -> Opening[Requestor]:
+        """Who sends requests to `destination` and waits for their replies; see `Session.create_requestor`."""
+
+        async def make() -> Requestor:
+            requestor = await self.session.create_requestor(destination_of(destination))
+            await self._start()
+            return requestor
+
+        return Opening(make)
+
+    async def reply(self, request: client_message.Message, body: object, **options: Unpack[RequestOptions]) -> None:
+        """Send a reply to where the request wants it; see `Session.reply`."""
+        await self.session.reply(request, body, **options)
+
     # Receiving.
 
     def create_consumer(
@@ -185,11 +203,14 @@ class Context:
     def _started(self, opening: Opening[Consumer]) -> Opening[Consumer]:
         async def make() -> Consumer:
             consumer = await opening
-            if self.autostart:
-                await self.connection.start()
+            await self._start()
             return consumer
 
         return Opening(make)
+
+    async def _start(self) -> None:
+        if self.autostart:
+            await self.connection.start()
 
     async def consume(
         self,

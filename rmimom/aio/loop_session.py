@@ -49,6 +49,11 @@ class LoopSession(Session):
         self._arrived = _Bell(self._lock, self._on_ring)
         self._thread = SessionTask(self)
 
+    def _create_sibling(self) -> LoopSession:
+        return self._connection._add_session(
+            LoopSession(self._connection, AcknowledgeMode.AUTO_ACKNOWLEDGE, self.bridge)
+        )
+
     # Arrivals.
 
     async def arrival(self, seen: Callable[[], bool], timeout: float | None) -> None:
@@ -127,7 +132,10 @@ class SessionTask(SessionThread):
         self._ended = threading.Event()
 
     def start(self) -> None:
-        """Begin, if it has not begun; on the loop."""
+        """Begin, if it has not begun; any thread."""
+        self._loop_session.bridge.soon(self._begin)
+
+    def _begin(self) -> None:
         if self._task is None:
             self._task = self._loop_session.bridge.loop.create_task(self._observe(), name="rmimom-session")
         with self._lock:

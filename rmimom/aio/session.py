@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import TypeVar, cast
+from typing import TypeVar, Unpack, cast
 
 from rmimom.aio.browser import QueueBrowser
 from rmimom.aio.consumer import Consumer, Receiver, Subscriber
 from rmimom.aio.loop_session import LoopSession
 from rmimom.aio.opening import Opening
 from rmimom.aio.producer import Producer, Publisher, Sender
+from rmimom.aio.requestor import Requestor
 from rmimom.aio.temporary import TemporaryQueue, TemporaryTopic
 from rmimom.client import consumer as client_consumer
 from rmimom.client import producer as client_producer
 from rmimom.client.mode import AcknowledgeMode
+from rmimom.client.options import RequestOptions
 from rmimom.destination import Destination, Queue, Temporary, Topic, belonging
+from rmimom.message import Message
 
 _C = TypeVar("_C", bound=Consumer)
 _P = TypeVar("_P", bound=Producer)
@@ -62,6 +65,28 @@ class Session:
         made = await self._session.in_thread(create, undo=delete)
         belonging(made, lambda destination: self._bridge.run(delete, destination))
         return made
+
+    def composite(self, names: str) -> Destination:
+        """Several destinations for one send; see `rmimom.Session.composite`."""
+        return self._session.composite(names)
+
+    # Questions and answers.
+
+    def create_requestor(self, destination: Destination) -> Opening[Requestor]:
+        """Who sends requests to `destination` and waits for their replies; see `rmimom.Session.create_requestor`."""
+
+        async def make() -> Requestor:
+            create = self._session.create_requestor
+            requestor = await self._session.in_thread(create, destination, undo=lambda made: made.close())
+            return Requestor(requestor, self._bridge)
+
+        return Opening(make)
+
+    async def reply(self, request: Message, body: object, **options: Unpack[RequestOptions]) -> None:
+        """Send a reply to where the request wants it; see `rmimom.Session.reply`."""
+        self._bridge.check_loop()
+        async with Producer(self._session._create_replier(request), self._session) as producer:
+            await producer.send(body, correlation_id=request.correlation_id or request.message_id, **options)
 
     # Producers.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from rmimom.client.context_producer import ContextProducer, destination_of
 from rmimom.client.mode import AUTO_ACKNOWLEDGE, AcknowledgeMode
-from rmimom.client.options import SendOptions
+from rmimom.client.options import RequestOptions, SendOptions
 from rmimom.destination import Destination, Queue, TemporaryQueue, TemporaryTopic, Topic, parse_source
 from rmimom.errors import InvalidDestinationError
 from rmimom.message import Message
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rmimom.client.connection import Connection
     from rmimom.client.consumer import Consumer
     from rmimom.client.producer import Producer
+    from rmimom.client.requestor import Requestor
     from rmimom.client.session import Session
 
 
@@ -129,6 +130,18 @@ class Context:
             self._sender = self.session.create_producer()
         return self._sender
 
+    # Questions and answers.
+
+    def create_requestor(self, destination: Destination | str) -> Requestor:
+        """Who sends requests to `destination` and waits for their replies; see `Session.create_requestor`."""
+        requestor = self.session.create_requestor(destination_of(destination))
+        self._start()
+        return requestor
+
+    def reply(self, request: Message, body: object, **options: Unpack[RequestOptions]) -> None:
+        """Send a reply to where the request wants it; see `Session.reply`."""
+        self.session.reply(request, body, **options)
+
     # Receiving.
 
     def create_consumer(
@@ -210,9 +223,12 @@ class Context:
         self.session.unsubscribe(name)
 
     def _started(self, consumer: Consumer) -> Consumer:
+        self._start()
+        return consumer
+
+    def _start(self) -> None:
         if self.autostart:
             self.connection.start()
-        return consumer
 
     # Acknowledging and transactions.
 

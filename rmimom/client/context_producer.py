@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from rmimom.client.options import SendOptions
 from rmimom.client.receipt import Receipt
+from rmimom.composite import parse_target
 from rmimom.destination import Destination, parse_destination
 from rmimom.errors import InvalidDestinationError
 from rmimom.message import Message, check_priority, milliseconds
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
 
 
 def destination_of(destination: Destination | str) -> Destination:
-    """The destination itself, or that of `queue://NAME` or `topic://NAME`; raises InvalidDestinationError."""
+    """The destination itself, or that of text, which may name several; raises InvalidDestinationError."""
     if isinstance(destination, str):
-        return parse_destination(destination)
+        return parse_target(destination)
     if isinstance(destination, Destination):
         return destination
     raise InvalidDestinationError(f"{destination!r} is no destination; give a Queue, a Topic or 'queue://NAME'")
@@ -71,7 +72,7 @@ class SendSettings:
         if correlation_id is not None:
             options["correlation_id"] = correlation_id
         if reply_to is not None:
-            options["reply_to"] = destination_of(reply_to)
+            options["reply_to"] = parse_destination(reply_to) if isinstance(reply_to, str) else reply_to.checked()
         if type is not None:
             options["type"] = type
         return self

@@ -36,3 +36,13 @@ class SendOptions(BatchOptions, total=False):
     correlation_id: str | None
     reply_to: Destination | str | None
     type: str | None
+
+
+class RequestOptions(TypedDict, total=False):
+    """What `Requestor.request` and `Session.reply` take beside the body and the time limit."""
+
+    properties: Mapping[str, PropertyValue] | None
+    priority: int | None
+    persistent: bool | None
+    time_to_live: float | timedelta | None
+    type: str | None

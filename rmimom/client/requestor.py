@@ -22,8 +22,8 @@ from rmimom.message import Message
 from rmimom.values import PropertyValue
 
 if TYPE_CHECKING:
-    from rmimom.client.connection import Connection
     from rmimom.client.consumer import Consumer
+    from rmimom.client.session import Session
 
 
 class PendingReply:
@@ -57,11 +57,11 @@ class Requestor:
     Made by `Session.create_requestor`, and closed with the connection.
     """
 
-    def __init__(self, connection: Connection, destination: Destination) -> None:
+    def __init__(self, session: Session, destination: Destination) -> None:
         self.destination = destination
-        self._connection = connection
-        self._sending = connection.create_session()
-        self._listening = connection.create_session()
+        self._connection = session._connection
+        self._sending = session._create_sibling()
+        self._listening = session._create_sibling()
         self._lock = threading.Lock()
         self._pending: dict[str, PendingReply] = {}
         self._closed = False
@@ -189,6 +189,12 @@ class Requestor:
         for key in pending._keys:
             self._pending.pop(key, None)
 
+    def _has_come(self, pending: PendingReply) -> bool:
+        """Whether the reply is here; raises IllegalStateError if it cannot come any more."""
+        if pending._reply is None and (self._closed or self._listening._closed):
+            raise IllegalStateError(f"{self!r} was closed before the reply came")
+        return pending._reply is not None
+
     def _await(self, pending: PendingReply, timeout: float | None) -> Message | None:
         deadline = None if timeout is None else time.monotonic() + timeout
         assert pending._receipt is not None
@@ -196,9 +202,7 @@ class Requestor:
         try:
             pending._receipt.result(timeout)
             with arrived:
-                while pending._reply is None:
-                    if self._closed or self._listening._closed:
-                        raise IllegalStateError(f"{self!r} was closed before the reply came")
+                while not self._has_come(pending):
                     remaining = None if deadline is None else deadline - time.monotonic()
                     if remaining is not None and remaining <= 0:
                         return None

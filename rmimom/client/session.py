@@ -114,6 +114,15 @@ class Session(MessageMaker):
         """
         return parse_target(names)
 
+    def _create_sibling(self) -> Session:
+        """Another session on the same connection, used in the same way."""
+        return self._connection.create_session()
+
+    def _create_replier(self, request: Message) -> Producer:
+        if request.reply_to is None:
+            raise InvalidDestinationError(f"{request!r} has no reply_to, so it wants no reply")
+        return self.create_producer(request.reply_to)
+
     # Producers.
 
     def create_publisher(self, topic: Topic | None = None) -> Publisher:
@@ -140,7 +149,7 @@ class Session(MessageMaker):
         It works beside the session, for any thread: a request is sent at once, also where the session is transacted.
         """
         self._check_open()
-        return Requestor(self._connection, _wanted(destination, Destination))
+        return Requestor(self, _wanted(destination, Destination))
 
     def reply(
         self,
@@ -158,9 +167,7 @@ class Session(MessageMaker):
         That is the correlation id of the request, or its message id if it has none (§3.4.5).  Otherwise it is as
         `Producer.send`.  Raises InvalidDestinationError if the request wants no reply, or who asked is gone.
         """
-        if request.reply_to is None:
-            raise InvalidDestinationError(f"{request!r} has no reply_to, so it wants no reply")
-        with self.create_producer(request.reply_to) as producer:
+        with self._create_replier(request) as producer:
             producer.send(
                 body,
                 properties=properties,

@@ -48,6 +48,7 @@ def test_every_class_that_waits_has_its_twin() -> None:
         "AcknowledgeMode",
         "Byte",
         "Char",
+        "CompositeDestination",
         "ClientConnectionManager",  # for tools
         "ConnectionEvent",
         "Destination",
