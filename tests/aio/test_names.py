@@ -10,10 +10,10 @@ import pytest
 
 import rmimom
 from rmimom import aio
-from rmimom.client.options import BatchOptions, ConnectionOptions, SendOptions
+from rmimom.client.options import BatchOptions, ConnectionOptions, RequestOptions, SendOptions
 from rmimom.client.outbox import Ticket
 
-OPTIONS = {f"Unpack[{kind.__name__}]": kind for kind in (BatchOptions, SendOptions, ConnectionOptions)}
+OPTIONS = {f"Unpack[{kind.__name__}]": kind for kind in (BatchOptions, RequestOptions, SendOptions, ConnectionOptions)}
 COMMON = [name for name in aio.__all__ if inspect.isclass(getattr(aio, name))]
 
 
