@@ -77,6 +77,8 @@ class Connection:
 
     async def stop(self) -> None:
         """Deliver nothing more until `start`; returns when no observer is running.  Sending goes on (§6.1.5)."""
+        for session in list(self._connection._sessions):
+            session._thread.refuse_here("stop its own connection")
         await self._bridge.run_apart(self._connection.stop)
 
     def on_event(self, listener: Callable[[ConnectionEvent], Awaitable[object] | None]) -> None:
@@ -107,8 +109,10 @@ class Connection:
         """Close the connection with all its sessions; see `rmimom.Connection.close`.
 
         Waits for observers, for what is not confirmed and for listeners of events.  If cancelled, it is closed all the
-        same.
+        same.  Raises IllegalStateError if an observer of the connection calls it.
         """
+        for session in list(self._connection._sessions):
+            session._refuse_in_callbacks("close its own connection")
         try:
             await self._bridge.run_apart(self._connection.close)
         finally:

@@ -71,7 +71,7 @@ class Consumer:
         return self
 
     async def __anext__(self) -> Message:
-        while not self._consumer._closed:
+        while not (self._consumer._closed or self._session._closing):
             message = await self.receive()
             if message is not None:
                 return message
@@ -101,9 +101,13 @@ class Consumer:
     async def close(self) -> None:
         """Close the consumer: messages not acknowledged go back.  Waits for a running observer; twice is harmless.
 
-        If cancelled, it is closed all the same.
+        An observer may close its own consumer, which then is done when it has returned.  If cancelled, it is closed all
+        the same.
         """
-        await self._bridge.run_apart(self._consumer.close)
+        if self._session._thread.tells_of(self._consumer):
+            self._consumer.close()  # the session does it when the observer has returned
+        else:
+            await self._bridge.run_apart(self._consumer.close)
 
     async def __aenter__(self) -> Consumer:
         return self
@@ -128,7 +132,7 @@ class Consumer:
 
         def look() -> bool:
             nonlocal message
-            if consumer._closed:
+            if consumer._closed or self._session._closing:
                 return True
             message = self._take()
             return message is not None or self._exchange.problem is not None

@@ -17,6 +17,7 @@ from rmimom.aio.requestor import Requestor
 from rmimom.aio.temporary import TemporaryQueue, TemporaryTopic
 from rmimom.client.context import queue_of, source_of, topic_of
 from rmimom.client.context_producer import destination_of
+from rmimom.client.messages import MessageMaker
 from rmimom.client.mode import AUTO_ACKNOWLEDGE, AcknowledgeMode
 from rmimom.client.options import RequestOptions, SendOptions
 from rmimom.destination import Destination, Queue, Topic
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from rmimom.aio.session import Session
 
 
-class Context:
+class Context(MessageMaker):
     """A connection and one of its sessions; see `rmimom.Context`.
 
     Made by `rmimom.aio.connect`, a factory, a Connection or another context.  Tasks share it as they do a Session.
@@ -86,6 +87,9 @@ class Context:
 
     def __repr__(self) -> str:
         return f"<Context of {self.session!r} on {self.connection!r}>"
+
+    def _check_open(self) -> None:
+        self.session._check_open()
 
     # Destinations.
 

@@ -7,6 +7,7 @@ import inspect
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future as ThreadFuture
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rmimom.aio.bridge import Bridge, ring, rung
@@ -15,6 +16,7 @@ from rmimom.client.mode import AcknowledgeMode
 from rmimom.client.outbox import Ticket
 from rmimom.client.session import Session
 from rmimom.client.session_thread import SessionThread
+from rmimom.client.usage import Usage
 
 if TYPE_CHECKING:
     from rmimom.client.connection import Connection
@@ -35,6 +37,30 @@ class _Bell(threading.Condition):
         self._on_ring()
 
 
+class _AnyTask(Usage):
+    """The tasks of a loop may share a session, and the bridge has calls of it made in other threads."""
+
+    __slots__ = ()
+
+    def check(self) -> None:
+        """Nobody is a stranger."""
+
+    def is_elsewhere(self) -> bool:
+        """Nobody is elsewhere."""
+        return False
+
+    def dedicate(self, home: int) -> None:
+        """Nobody has it alone."""
+
+    def __enter__(self) -> Usage:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        pass
+
+
 class LoopSession(Session):
     """The session under an asynchronous one."""
 
@@ -47,7 +73,8 @@ class LoopSession(Session):
         self._waiting: list[asyncio.Future[None]] = []
         self._last: ThreadFuture[Any] | None = None
         self._arrived = _Bell(self._lock, self._on_ring)
-        self._thread = SessionTask(self)
+        self._usage = _AnyTask()
+        self._thread: SessionTask = SessionTask(self)
 
     def _create_sibling(self) -> LoopSession:
         return self._connection._add_session(
@@ -149,6 +176,10 @@ class SessionTask(SessionThread):
         except RuntimeError:  # another thread, without a loop
             return False
 
+    def tells_of(self, consumer: Consumer) -> bool:
+        """Whether the caller is an observer that was called with a message of this consumer."""
+        return self.is_mine and self._telling is consumer
+
     def join(self) -> None:
         """Wait, in a thread, for the task to end after the session was closed."""
         if self._task is not None:
@@ -162,22 +193,24 @@ class SessionTask(SessionThread):
             nonlocal found
             with self._lock:
                 found = self._next_for_listeners()  # type: ignore[assignment]  # of our own kind of message
-                self._in_listener = found is not None
-            return found is not None or session._closed
+                self._telling = found[0] if found is not None else None
+            return found is not None or session._closing
 
         try:
             while True:
                 if not look():
                     await session.arrival(look, None)
                 if found is None:
-                    if session._closed:
+                    if session._closing:
                         return
                     continue
                 try:
                     pause = await self._tell_here(*found)
+                    while self._closed_by_observer:
+                        await session.bridge.run(self._closed_by_observer.pop()._end)
                 finally:
                     with self._lock:
-                        self._in_listener = False
+                        self._telling = None
                         self._arrived.notify_all()
                 if pause:
                     await self._rest(pause)
@@ -205,5 +238,5 @@ class SessionTask(SessionThread):
     async def _rest(self, pause: float) -> None:
         session, loop = self._loop_session, self._loop_session.bridge.loop
         deadline = loop.time() + pause
-        while not session._closed and (remaining := deadline - loop.time()) > 0:
-            await session.arrival(lambda: session._closed, remaining)
+        while not session._closing and (remaining := deadline - loop.time()) > 0:
+            await session.arrival(lambda: session._closing, remaining)

@@ -15,6 +15,7 @@ from rmimom.aio.requestor import Requestor
 from rmimom.aio.temporary import TemporaryQueue, TemporaryTopic
 from rmimom.client import consumer as client_consumer
 from rmimom.client import producer as client_producer
+from rmimom.client.messages import MessageMaker
 from rmimom.client.mode import AcknowledgeMode
 from rmimom.client.options import RequestOptions
 from rmimom.destination import Destination, Queue, Temporary, Topic, belonging
@@ -25,7 +26,7 @@ _P = TypeVar("_P", bound=Producer)
 _T = TypeVar("_T", bound=Temporary)
 
 
-class Session:
+class Session(MessageMaker):
     """Makes producers and consumers and acknowledges what the consumers deliver; see `rmimom.Session`.
 
     It belongs to the loop of its connection.  Tasks may share it: sends, receives and what is made of it may happen at
@@ -36,6 +37,9 @@ class Session:
     def __init__(self, session: LoopSession) -> None:
         self._session = session
         self._bridge = session.bridge
+
+    def _check_open(self) -> None:
+        self._session._check_open()
 
     @property
     def mode(self) -> AcknowledgeMode:
@@ -183,8 +187,10 @@ class Session:
     async def close(self) -> None:
         """Close the session with its producers and consumers; see `rmimom.Session.close`.
 
-        Waits for a running observer.  If cancelled, it is closed all the same.
+        Waits for a running observer, and raises IllegalStateError if one calls it.  If cancelled, it is closed all the
+        same.
         """
+        self._session._refuse_in_callbacks("close its own session")
         await self._bridge.run_apart(self._session.close)
 
     async def __aenter__(self) -> Session:

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Unpack
 
 from rmimom.client.context_producer import ContextProducer, destination_of
+from rmimom.client.messages import MessageMaker
 from rmimom.client.mode import AUTO_ACKNOWLEDGE, AcknowledgeMode
 from rmimom.client.options import RequestOptions, SendOptions
 from rmimom.destination import Destination, Queue, TemporaryQueue, TemporaryTopic, Topic, parse_source
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from rmimom.client.session import Session
 
 
-class Context:
+class Context(MessageMaker):
     """A connection and one of its sessions; made by `rmimom.connect`, a factory, a Connection or another context.
 
     Wherever a destination is asked for, text like "queue://orders" will do.  With `autostart`, which is on unless set
@@ -89,6 +90,9 @@ class Context:
 
     def __repr__(self) -> str:
         return f"<Context of {self.session!r} on {self.connection!r}>"
+
+    def _check_open(self) -> None:
+        self.session._check_open()
 
     # Destinations.
 

@@ -8,6 +8,7 @@ import pytest
 from support.fake_server import FakeServer
 from support.loops import cancelled, on_loop, started, until
 
+from rmimom import TextMessage
 from rmimom.aio import Connection, ConnectionFactory, Message
 from rmimom.client import session_thread
 from rmimom.client.mode import (
@@ -173,7 +174,8 @@ async def test_client_acknowledge(factory: ConnectionFactory, server: FakeServer
             again = await receiver.receive(60)
             assert third is not None
             assert again is not None
-            assert (again.body, again.delivery_count, type(again)) == ("2", 2, Message)
+            assert (again.body, again.delivery_count, isinstance(again, Message)) == ("2", 2, True)
+            assert isinstance(again, TextMessage)
         assert tags(server) == [3]
         with pytest.raises(IllegalStateError, match="cannot be acknowledged any more"):
             await again.acknowledge()
@@ -228,6 +230,7 @@ async def test_a_message_of_ones_own_has_nobody_to_acknowledge_it() -> None:
 
 @on_loop
 async def test_a_server_that_stays_away(factory: ConnectionFactory, server: FakeServer) -> None:
+    server.heartbeat = 0.05
     connection = await factory.create_connection(reconnect_timeout=0.05)
     session = await connection.create_session()
     receiver = await session.create_receiver(Q)
@@ -292,6 +295,7 @@ async def test_observers_are_awaited_one_at_a_time(factory: ConnectionFactory, s
         with pytest.raises(IllegalStateError, match="has observers"):
             await first.receive(0)
         first.detach(observer)
+        second.detach(observer)
         await fill(connection, 1)
         assert await first.receive(60) is not None
 
@@ -407,3 +411,30 @@ async def test_an_observer_may_commit(factory: ConnectionFactory, server: FakeSe
         await until(lambda: done == ["0", "1", "2"])
         assert len(tags(server, "queue://r")) == 3
         assert len(server.broker.acknowledged) == 3
+
+
+@on_loop
+async def test_an_observer_may_close_its_own_consumer_and_no_more(
+    factory: ConnectionFactory, server: FakeServer
+) -> None:
+    """§8.8; §6.1.8: what would wait for the observer itself is refused."""
+    async with factory.create_connection() as connection, connection.create_session() as session:
+        receiver, other = await session.create_receiver(Q), await session.create_receiver(Queue("r"))
+        refused: list[str] = []
+        done = asyncio.Event()
+
+        async def observer(message: Message) -> None:
+            for call in (session.close, connection.close, connection.stop):
+                with pytest.raises(IllegalStateError, match="an observer cannot") as caught:
+                    await call()
+                refused.append(str(caught.value))
+            await other.close()
+            await receiver.close()
+            done.set()
+
+        receiver.attach(observer)
+        await fill(connection, 1)
+        await done.wait()
+        assert len(refused) == 3
+        await until(lambda: session._session._consumers == [])
+        await until(lambda: server.broker.acknowledged == [1])

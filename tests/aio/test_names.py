@@ -47,15 +47,21 @@ def test_every_class_that_waits_has_its_twin() -> None:
     assert without == {
         "AcknowledgeMode",
         "Byte",
+        "BytesMessage",
         "Char",
-        "CompositeDestination",
         "ClientConnectionManager",  # for tools
+        "CompletionListener",  # one awaits the receipt instead
+        "CompositeDestination",
         "ConnectionEvent",
         "Destination",
         "Float",
         "Int",
+        "MapMessage",
+        "ObjectMessage",
         "Queue",
         "Short",
+        "StreamMessage",
+        "TextMessage",
         "Topic",
     }
 
@@ -75,8 +81,9 @@ def test_both_faces_have_the_same_names(name: str) -> None:
     ],
 )
 def test_both_faces_take_the_same_arguments(name: str, method: str) -> None:
-    ours, theirs = (getattr(getattr(face, name), method) for face in (aio, rmimom))
-    assert parameters(ours) == parameters(theirs)
+    ours, theirs = (parameters(getattr(getattr(face, name), method)) for face in (aio, rmimom))
+    # On a loop one awaits the receipt instead.
+    assert ours == [parameter for parameter in theirs if parameter[0] != "completion_listener"]
 
 
 def test_the_functions_take_the_same_arguments() -> None:
