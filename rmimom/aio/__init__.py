@@ -12,6 +12,7 @@ from rmimom.aio.connection import Connection
 from rmimom.aio.consumer import Consumer, MessageObserver, Receiver, Subscriber
 from rmimom.aio.context import Context
 from rmimom.aio.context_producer import ContextProducer
+from rmimom.aio.domains import QueueSession, TopicSession
 from rmimom.aio.factory import ConnectionFactory, connect
 from rmimom.aio.message import Message
 from rmimom.aio.producer import Producer, Publisher, Sender
@@ -32,6 +33,7 @@ __all__ = [
     "Producer",
     "Publisher",
     "QueueBrowser",
+    "QueueSession",
     "Receipt",
     "Receiver",
     "Requestor",
@@ -40,5 +42,6 @@ __all__ = [
     "Subscriber",
     "TemporaryQueue",
     "TemporaryTopic",
+    "TopicSession",
     "connect",
 ]

@@ -7,9 +7,11 @@ import inspect
 import logging
 from collections.abc import Awaitable, Callable
 from types import TracebackType
+from typing import TypeVar
 
 from rmimom.aio.bridge import Bridge
 from rmimom.aio.context import Context
+from rmimom.aio.domains import QueueSession, TopicSession
 from rmimom.aio.loop_session import LoopSession
 from rmimom.aio.opening import Opening
 from rmimom.aio.session import Session
@@ -19,6 +21,8 @@ from rmimom.client.event import ConnectionEvent
 from rmimom.client.mode import AUTO_ACKNOWLEDGE, AcknowledgeMode, mode_of
 
 log = logging.getLogger("rmimom.client")
+
+_S = TypeVar("_S", bound=Session)
 
 
 class Connection:
@@ -49,24 +53,37 @@ class Connection:
 
     def create_session(self, mode: AcknowledgeMode = AUTO_ACKNOWLEDGE, *, transacted: bool = False) -> Opening[Session]:
         """A session, which acknowledges as `mode` says, or is `transacted`; see `rmimom.Connection.create_session`."""
+        return self._opening(Session, mode, transacted)
 
-        async def make() -> Session:
-            return self._session(mode, transacted)
+    def create_queue_session(
+        self, mode: AcknowledgeMode = AUTO_ACKNOWLEDGE, *, transacted: bool = False
+    ) -> Opening[QueueSession]:
+        """A session that refuses what is about topics and subscriptions (§9.2)."""
+        return self._opening(QueueSession, mode, transacted)
+
+    def create_topic_session(
+        self, mode: AcknowledgeMode = AUTO_ACKNOWLEDGE, *, transacted: bool = False
+    ) -> Opening[TopicSession]:
+        """A session that refuses what is about queues and browsers (§9.2)."""
+        return self._opening(TopicSession, mode, transacted)
+
+    def _opening(self, kind: type[_S], mode: AcknowledgeMode, transacted: bool) -> Opening[_S]:
+        async def make() -> _S:
+            return kind(self._add_session(mode, transacted))
 
         return Opening(make)
 
-    def _session(self, mode: AcknowledgeMode, transacted: bool) -> Session:
+    def _add_session(self, mode: AcknowledgeMode, transacted: bool) -> LoopSession:
         self._bridge.check_loop()
         connection = self._connection
         connection._check_open()
-        session = LoopSession(connection, mode_of(mode, transacted=transacted), self._bridge)
-        return Session(connection._add_session(session))
+        return connection._add_session(LoopSession(connection, mode_of(mode, transacted=transacted), self._bridge))
 
     def create_context(self, mode: AcknowledgeMode = AUTO_ACKNOWLEDGE, *, transacted: bool = False) -> Opening[Context]:
         """A context with a session of its own on this connection; see `rmimom.Connection.create_context`."""
 
         async def make() -> Context:
-            return Context(self, self._session(mode, transacted))
+            return Context(self, Session(self._add_session(mode, transacted)))
 
         return Opening(make)
 

@@ -14,6 +14,7 @@ from rmimom.aio.message import Message
 from rmimom.aio.opening import Opening
 from rmimom.aio.producer import Producer
 from rmimom.aio.requestor import Requestor
+from rmimom.aio.session import Session
 from rmimom.aio.temporary import TemporaryQueue, TemporaryTopic
 from rmimom.client.context import queue_of, source_of, topic_of
 from rmimom.client.context_producer import destination_of
@@ -24,7 +25,6 @@ from rmimom.destination import Destination, Queue, Topic
 
 if TYPE_CHECKING:
     from rmimom.aio.connection import Connection
-    from rmimom.aio.session import Session
 
 
 class Context(MessageMaker):
@@ -55,7 +55,9 @@ class Context(MessageMaker):
         """Another context, with a session of its own, on the same connection."""
 
         async def make() -> Context:
-            return Context(self.connection, self.connection._session(mode, transacted), family=self._family)
+            return Context(
+                self.connection, Session(self.connection._add_session(mode, transacted)), family=self._family
+            )
 
         return Opening(make)
 

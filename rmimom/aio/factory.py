@@ -8,6 +8,7 @@ from rmimom.aio.bridge import Bridge
 from rmimom.aio.connection import Connection
 from rmimom.aio.context import Context
 from rmimom.aio.opening import Opening
+from rmimom.aio.session import Session
 from rmimom.client import connection as client_connection
 from rmimom.client import factory as client
 from rmimom.client.mode import AUTO_ACKNOWLEDGE, AcknowledgeMode, mode_of
@@ -64,7 +65,7 @@ class ConnectionFactory:
         async def make() -> Context:
             chosen = mode_of(mode, transacted=transacted)
             connection = await self.create_connection(user, password, start=False, **options)
-            return Context(connection, connection._session(chosen, False), family=[])
+            return Context(connection, Session(connection._add_session(chosen, False)), family=[])
 
         return Opening(make)
 

@@ -165,6 +165,8 @@ class SessionTask(SessionThread):
     def _begin(self) -> None:
         if self._task is None:
             self._task = self._loop_session.bridge.loop.create_task(self._observe(), name="rmimom-session")
+            # Not at the end of `_observe`: a task that is cancelled before its first step never gets there.
+            self._task.add_done_callback(lambda _: self._ended.set())
         with self._lock:
             self._arrived.notify_all()
 
@@ -182,8 +184,8 @@ class SessionTask(SessionThread):
 
     def join(self) -> None:
         """Wait, in a thread, for the task to end after the session was closed."""
-        if self._task is not None:
-            self._ended.wait()
+        while self._task is not None and not self._ended.wait(1.0) and not self._loop_session.bridge.loop.is_closed():
+            pass  # a loop that ended in the middle ends no task
 
     async def _observe(self) -> None:
         session = self._loop_session
@@ -196,26 +198,23 @@ class SessionTask(SessionThread):
                 self._telling = found[0] if found is not None else None
             return found is not None or session._closing
 
-        try:
-            while True:
-                if not look():
-                    await session.arrival(look, None)
-                if found is None:
-                    if session._closing:
-                        return
-                    continue
-                try:
-                    pause = await self._tell_here(*found)
-                    while self._closed_by_observer:
-                        await session.bridge.run(self._closed_by_observer.pop()._end)
-                finally:
-                    with self._lock:
-                        self._telling = None
-                        self._arrived.notify_all()
-                if pause:
-                    await self._rest(pause)
-        finally:
-            self._ended.set()
+        while True:
+            if not look():
+                await session.arrival(look, None)
+            if found is None:
+                if session._closing:
+                    return
+                continue
+            try:
+                pause = await self._tell_here(*found)
+                while self._closed_by_observer:
+                    await session.bridge.run(self._closed_by_observer.pop()._end)
+            finally:
+                with self._lock:
+                    self._telling = None
+                    self._arrived.notify_all()
+            if pause:
+                await self._rest(pause)
 
     async def _tell_here(self, consumer: Consumer, message: Message, listeners: list[Listener]) -> float:
         try:

@@ -75,6 +75,24 @@ class Producer:
     def delivery_delay(self, delivery_delay: float | timedelta) -> None:
         self._producer._delay = milliseconds(delivery_delay, "delivery_delay")
 
+    @property
+    def disable_message_id(self) -> bool:
+        """See `rmimom.Producer.disable_message_id`."""
+        return self._producer.disable_message_id
+
+    @disable_message_id.setter
+    def disable_message_id(self, disable: bool) -> None:
+        self._producer.disable_message_id = disable
+
+    @property
+    def disable_message_timestamp(self) -> bool:
+        """See `rmimom.Producer.disable_message_timestamp`."""
+        return self._producer.disable_message_timestamp
+
+    @disable_message_timestamp.setter
+    def disable_message_timestamp(self, disable: bool) -> None:
+        self._producer.disable_message_timestamp = disable
+
     async def send(
         self,
         body: object,

@@ -13,7 +13,9 @@ from rmimom.client.session import Session
 from rmimom.errors import IllegalStateError
 
 
-def _forbidden(method: str) -> Callable[..., NoReturn]:
+def forbidden(method: str) -> Callable[..., NoReturn]:
+    """A method that only refuses."""
+
     def refuse(self: Session, *arguments: object, **options: object) -> NoReturn:
         self._check_open()
         raise IllegalStateError(
@@ -29,18 +31,18 @@ def _forbidden(method: str) -> Callable[..., NoReturn]:
 class QueueSession(Session):
     """A session for queues: what is about topics and subscriptions raises IllegalStateError."""
 
-    topic = _forbidden("topic")
-    create_temporary_topic = _forbidden("create_temporary_topic")
-    create_publisher = _forbidden("create_publisher")
-    create_subscriber = _forbidden("create_subscriber")
-    unsubscribe = _forbidden("unsubscribe")
+    topic = forbidden("topic")
+    create_temporary_topic = forbidden("create_temporary_topic")
+    create_publisher = forbidden("create_publisher")
+    create_subscriber = forbidden("create_subscriber")
+    unsubscribe = forbidden("unsubscribe")
 
 
 class TopicSession(Session):
     """A session for topics: what is about queues and browsers raises IllegalStateError."""
 
-    queue = _forbidden("queue")
-    create_temporary_queue = _forbidden("create_temporary_queue")
-    create_sender = _forbidden("create_sender")
-    create_receiver = _forbidden("create_receiver")
-    create_browser = _forbidden("create_browser")
+    queue = forbidden("queue")
+    create_temporary_queue = forbidden("create_temporary_queue")
+    create_sender = forbidden("create_sender")
+    create_receiver = forbidden("create_receiver")
+    create_browser = forbidden("create_browser")

@@ -34,7 +34,7 @@ def parameters(call: Any) -> list[tuple[str, str, Any]]:
     """Names, kinds and defaults of arguments; options handed on as a whole count one by one, whatever their order."""
     found = []
     for parameter in inspect.signature(call).parameters.values():
-        if parameter.kind is parameter.VAR_KEYWORD:
+        if parameter.kind is parameter.VAR_KEYWORD and str(parameter.annotation) in OPTIONS:
             found += [(name, "KEYWORD_ONLY") for name in OPTIONS[str(parameter.annotation)].__annotations__]
         else:
             found.append((parameter.name, parameter.kind.name))

@@ -15,7 +15,7 @@ from support.processes import TIME_LIMIT, ServerProcess, start_server
 
 from rmimom import AcknowledgeMode, aio
 from rmimom.destination import Queue
-from rmimom.errors import JMSError
+from rmimom.errors import IllegalStateError, JMSError
 
 Q = Queue("work")
 PRODUCERS, EACH, KILLS = 3, 400, 3
@@ -153,3 +153,21 @@ async def test_requests_and_transactions(tmp_path: Path) -> None:
                 assert [message.body async for message in browser] == ["x"]
             with pytest.raises(JMSError):
                 await work.commit()
+
+
+@on_loop
+async def test_a_browser_shows_page_after_page(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        place = Place(tmp_path / "data", stack)
+        async with place.factory.create_connection() as connection, connection.create_session() as session:
+            sender = await session.create_sender(Q)
+            await sender.send_many(range(250))
+            await sender.send("odd", properties={"x": 1})
+            async with session.create_browser(Q, "x = 1") as browser:
+                assert (browser.queue, browser.selector) == (Q, "x = 1")
+                assert [message.body async for message in browser] == ["odd"]
+            async with session.create_browser(Q) as browser:
+                assert [message.body async for message in browser] == [*range(250), "odd"]
+                assert len([message async for message in browser]) == 251
+            with pytest.raises(IllegalStateError, match="browser of queue://work is closed"):
+                _ = [message async for message in browser]
