@@ -7,7 +7,7 @@ import inspect
 import logging
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from rmimom.aio.bridge import Bridge
 from rmimom.aio.context import Context
@@ -18,7 +18,10 @@ from rmimom.aio.session import Session
 from rmimom.client import connection as client
 from rmimom.client.connection import CLOSE_TIMEOUT
 from rmimom.client.event import ConnectionEvent
+from rmimom.client.metadata import ConnectionMetadata
 from rmimom.client.mode import AUTO_ACKNOWLEDGE, AcknowledgeMode, mode_of
+from rmimom.client.reporter import ExceptionListener, call_of
+from rmimom.errors import JMSError
 
 log = logging.getLogger("rmimom.client")
 
@@ -33,12 +36,16 @@ class Connection:
         self._bridge = bridge
         bridge.attach(connection._exchange)
         self._listeners: list[Callable[[ConnectionEvent], Awaitable[object] | None]] = []
-        self._events: asyncio.Queue[ConnectionEvent] = asyncio.Queue()
+        self._news: asyncio.Queue[ConnectionEvent | JMSError] = asyncio.Queue()
+        self._exception_listener: ExceptionListener | Callable[[JMSError], object] | None = None
         self._teller: asyncio.Task[None] | None = None
 
     @property
     def client_id(self) -> str:
-        """Whose durable subscriptions this connection uses: its client id, or its user (§6.1.2)."""
+        """Whose durable subscriptions this connection uses: its client id, or its user (§6.1.2).
+
+        A client id is given to `create_connection`; here it cannot be set, for that would wait.
+        """
         return self._connection.client_id
 
     @property
@@ -50,6 +57,11 @@ class Connection:
     def server(self) -> str:
         """The server's name and version."""
         return self._connection.server
+
+    @property
+    def metadata(self) -> ConnectionMetadata:
+        """Which version of the specification this is, by whom, and which properties named JMSX it knows (§6.1.6)."""
+        return self._connection.metadata
 
     def create_session(self, mode: AcknowledgeMode = AUTO_ACKNOWLEDGE, *, transacted: bool = False) -> Opening[Session]:
         """A session, which acknowledges as `mode` says, or is `transacted`; see `rmimom.Connection.create_session`."""
@@ -103,24 +115,53 @@ class Connection:
 
         What it returns is awaited, if it can be; one event is told after the other.
         """
-        self._bridge.check_loop()
-        if self._teller is None:
-            self._connection.on_event(lambda event: self._bridge.soon(self._events.put_nowait, event))
-            self._teller = self._bridge.loop.create_task(self._tell_events(), name="rmimom-events")
+        self._begin_telling()
         self._listeners.append(listener)
 
-    async def _tell_events(self) -> None:
-        kind = ""
-        while kind != "closed":
-            event = await self._events.get()
-            kind = event.kind
-            for listener in list(self._listeners):
+    @property
+    def exception_listener(self) -> ExceptionListener | Callable[[JMSError], object] | None:
+        """Who is told on the loop of errors that no caller hears; see `rmimom.Connection.exception_listener`.
+
+        What it returns is awaited, if it can be.
+        """
+        return self._exception_listener
+
+    @exception_listener.setter
+    def exception_listener(self, listener: ExceptionListener | Callable[[JMSError], object] | None) -> None:
+        if listener is not None:
+            call_of(listener)
+        self._begin_telling()
+        self._connection.exception_listener = None if listener is None else self._hear
+        self._exception_listener = listener
+
+    def _hear(self, news: ConnectionEvent | JMSError) -> None:
+        """Something is to be told; any thread."""
+        self._bridge.soon(self._news.put_nowait, news)
+
+    def _begin_telling(self) -> None:
+        self._bridge.check_loop()
+        if self._teller is None:
+            self._connection.on_event(self._hear)
+            self._teller = self._bridge.loop.create_task(self._tell(), name="rmimom-events")
+
+    async def _tell(self) -> None:
+        while True:
+            news = await self._news.get()
+            listeners: list[Callable[[Any], object]]
+            if isinstance(news, ConnectionEvent):
+                listeners = list(self._listeners)
+            else:
+                listener = self._exception_listener
+                listeners = [] if listener is None else [call_of(listener)]
+            for call in listeners:
                 try:
-                    answer = listener(event)
+                    answer = call(news)
                     if inspect.isawaitable(answer):
                         await answer
                 except Exception:
-                    log.exception("a listener failed with %r", event)
+                    log.exception("a listener failed with %r", news)
+            if isinstance(news, ConnectionEvent) and news.kind == "closed":
+                return
 
     async def close(self) -> None:
         """Close the connection with all its sessions; see `rmimom.Connection.close`.

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from types import TracebackType
-from typing import Final, Protocol, TypeAlias, cast
+from typing import Final, Protocol, TypeAlias, TypeVar, cast
 
 from rmimom.aio.loop_session import LoopSession
 from rmimom.aio.message import Message
@@ -30,6 +30,8 @@ class MessageObserver(Protocol):
 
 Listener: TypeAlias = Callable[[Message], object]
 
+_B = TypeVar("_B")
+
 
 class Consumer:
     """Receives messages of one destination; made by a Session.
@@ -42,7 +44,7 @@ class Consumer:
         self._session = session
         self._bridge = session.bridge
         self._exchange = session.bridge.exchange
-        self._taken = 0
+        self._calls = 0
 
     @property
     def destination(self) -> Destination:
@@ -54,17 +56,22 @@ class Consumer:
 
         See `rmimom.Consumer.receive`.  If cancelled, it has taken nothing.
         """
-        self._taken += 1
-        if not self._taken % TURN:
-            await asyncio.sleep(0)
-        if self._session.is_busy:
-            await self._session.quiet()
-        message = self._take()
-        return await self._wait(timeout) if message is None and timeout != 0 else message
+        return await self._taken(self._take, timeout)
 
     async def receive_no_wait(self) -> Message | None:
         """The next message if one is here, else None (§8.5)."""
         return await self.receive(0)
+
+    async def receive_body(self, wanted: type[_B], timeout: float | None = None) -> _B | None:
+        """The body of the next message as `wanted`; None if none came (§8.6).
+
+        See `rmimom.Consumer.receive_body`.  If cancelled, it has taken nothing.
+        """
+        return await self._taken(lambda: self._consumer.receive_body(wanted, 0), timeout)
+
+    async def receive_body_no_wait(self, wanted: type[_B]) -> _B | None:
+        """The body of the next message if one is here, else None; see `receive_body` (§8.6)."""
+        return await self.receive_body(wanted, 0)
 
     def __aiter__(self) -> Consumer:
         """Messages as they come, until the consumer is closed."""
@@ -124,24 +131,34 @@ class Consumer:
         """What is here; raises what `receive` raises."""
         return cast("Message | None", self._consumer.receive(0))
 
-    async def _wait(self, timeout: float | None) -> Message | None:
+    async def _taken(self, take: Callable[[], _B | None], timeout: float | None) -> _B | None:
+        """What `take` finds, as soon as it finds something."""
+        self._calls += 1
+        if not self._calls % TURN:
+            await asyncio.sleep(0)
+        if self._session.is_busy:
+            await self._session.quiet()
+        found = take()
+        return await self._wait(take, timeout) if found is None and timeout != 0 else found
+
+    async def _wait(self, take: Callable[[], _B | None], timeout: float | None) -> _B | None:
         self._bridge.check_loop()
         loop, consumer = self._bridge.loop, self._consumer
         deadline = None if timeout is None else loop.time() + timeout
-        message: Message | None = None
+        found: _B | None = None
 
         def look() -> bool:
-            nonlocal message
+            nonlocal found
             if consumer._closed or self._session._closing:
                 return True
-            message = self._take()
-            return message is not None or self._exchange.problem is not None
+            found = take()
+            return found is not None or self._exchange.problem is not None
 
         while True:
             remaining = None if deadline is None else deadline - loop.time()
             await self._session.arrival(look, remaining)
-            if message is not None or look() or (deadline is not None and loop.time() >= deadline):
-                return message
+            if found is not None or look() or (deadline is not None and loop.time() >= deadline):
+                return found
 
 
 class Receiver(Consumer):

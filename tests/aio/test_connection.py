@@ -11,7 +11,7 @@ from support.loops import LIMIT, cancelled, on_loop, started, until
 from rmimom.aio import Connection, ConnectionFactory, connect
 from rmimom.client.event import ConnectionEvent
 from rmimom.destination import Queue
-from rmimom.errors import ConnectionFailedError, IllegalStateError, JMSSecurityError
+from rmimom.errors import ConnectionFailedError, IllegalStateError, JMSError, JMSSecurityError
 from rmimom.frame import decode_frame
 
 Q = Queue("q")
@@ -129,3 +129,27 @@ def test_a_loop_that_ends_early_leaves_no_error(factory: ConnectionFactory, serv
 
     asyncio.run(program())
     kept[0]._connection.close()
+
+
+@on_loop
+async def test_the_exception_listener_is_awaited(factory: ConnectionFactory, server: FakeServer) -> None:
+    """§6.1.7: here too it may close the connection."""
+    server.heartbeat = 0.05
+    connection = await factory.create_connection(reconnect_timeout=0.05)
+    assert connection.metadata.jms_version == "3.1"
+    heard: list[JMSError] = []
+    done = asyncio.Event()
+
+    async def listener(error: JMSError) -> None:
+        heard.append(error)
+        await connection.close()
+        done.set()
+
+    connection.exception_listener = listener
+    assert connection.exception_listener is listener
+    with pytest.raises(TypeError):
+        connection.exception_listener = 17  # type: ignore[assignment]
+    server.stop()
+    await done.wait()
+    assert isinstance(heard[0], ConnectionFailedError)
+    await until(lambda: connection._teller is None or connection._teller.done())

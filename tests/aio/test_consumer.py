@@ -19,7 +19,7 @@ from rmimom.client.mode import (
     AcknowledgeMode,
 )
 from rmimom.destination import Queue, Topic
-from rmimom.errors import ConnectionFailedError, IllegalStateError, InvalidDestinationError
+from rmimom.errors import ConnectionFailedError, IllegalStateError, InvalidDestinationError, MessageFormatError
 
 Q = Queue("q")
 
@@ -254,6 +254,22 @@ async def test_subscribers(factory: ConnectionFactory) -> None:
         await session.unsubscribe("d")
         with pytest.raises(InvalidDestinationError):
             await session.unsubscribe("d")
+
+
+@on_loop
+async def test_bodies(factory: ConnectionFactory, server: FakeServer) -> None:
+    """§8.6: a body of another type is as if nobody had asked; cancelled, nothing is taken."""
+    async with factory.create_connection() as connection, connection.create_session() as session:
+        receiver = await session.create_receiver(Q)
+        assert await receiver.receive_body_no_wait(str) is None
+        assert await cancelled(await started(receiver.receive_body(str)))
+        waiting = await started(receiver.receive_body(str, 60))
+        await fill(connection, 2)
+        assert await waiting == "0"
+        with pytest.raises(MessageFormatError, match="no body of type dict"):
+            await receiver.receive_body(dict, 60)
+        assert await receiver.receive_body(str, 60) == "1"
+        await until(lambda: server.broker.acknowledged == [1, 2])
 
 
 # Observers.
