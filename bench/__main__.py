@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from bench import backlog, chosen, delayed, durable_queue, fanout, selectors, single_send, store, transactions
+from bench import aio, backlog, chosen, delayed, durable_queue, fanout, selectors, single_send, store, transactions
 from bench.report import Figure, show
 
 
@@ -24,6 +24,7 @@ def main() -> None:
         lambda: transactions.measure(50_000),
         lambda: chosen.measure(5_000),
         lambda: delayed.measure(100_000),
+        lambda: aio.measure(100_000),
     ):
         found = measured()
         figures += found

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from bench.baseline import BODY, raw_rate
 from bench.report import Figure, report
@@ -49,9 +51,19 @@ def consume(pipe: Pipe, nameserver: str, messages: int) -> None:
         pipe.send((time.time(), time.process_time() - used))
 
 
-def measure(messages: int) -> list[Figure]:
-    """Messages a second from the first send to the last acknowledgement, beside raw SQLite before and after."""
-    before = raw_rate(30_000, 100)
+@dataclass(frozen=True)
+class Race:
+    """What came of one run: messages a second, and seconds of processor time."""
+
+    rate: float
+    confirmed: float
+    server: float
+    producer: float
+    consumer: float
+
+
+def race(produce: Callable[..., None], consume: Callable[..., None], messages: int) -> Race:
+    """Producer, server and consumer from the first send to the last acknowledgement."""
     with scene() as made:
         consumer = Worker(consume, made.nameserver, messages)
         producer = Worker(produce, made.nameserver, messages)
@@ -64,15 +76,22 @@ def measure(messages: int) -> list[Figure]:
         server_used = made.processor_seconds - server_used
         producer.end()
         consumer.end()
+    return Race(messages / (ended - began), messages / (confirmed - began), server_used, producer_used, consumer_used)
+
+
+def measure(messages: int) -> list[Figure]:
+    """Messages a second from the first send to the last acknowledgement, beside raw SQLite before and after."""
+    before = raw_rate(30_000, 100)
+    found = race(produce, consume, messages)
     baseline = (before + raw_rate(30_000, 100)) / 2
-    rate = messages / (ended - began)
+    rate = found.rate
     return [
         Figure("durable queue, end to end", rate, "messages/s", rate / baseline, "raw SQLite, 100 a transaction", 0.30),
-        Figure("durable queue, confirmed sends", messages / (confirmed - began), "messages/s"),
+        Figure("durable queue, confirmed sends", found.confirmed, "messages/s"),
         Figure("raw SQLite, 100 a transaction", baseline, "rows/s"),
-        Figure("server", server_used / messages * 1e6, "us processor time a message"),
-        Figure("producer", producer_used / messages * 1e6, "us processor time a message"),
-        Figure("consumer", consumer_used / messages * 1e6, "us processor time a message"),
+        Figure("server", found.server / messages * 1e6, "us processor time a message"),
+        Figure("producer", found.producer / messages * 1e6, "us processor time a message"),
+        Figure("consumer", found.consumer / messages * 1e6, "us processor time a message"),
     ]
 
 
