@@ -8,7 +8,7 @@ import pytest
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options for recorded conversations and for the simulation."""
     group = parser.getgroup("rmimom")
-    group.addoption("--rewrite", action="store_true", help="write the answers of the broker into the conversations")
+    group.addoption("--rewrite", action="store_true", help="write the conversations and docs/conformance.md anew")
     group.addoption("--seeds", type=int, default=0, help="how many seeds the simulation runs (default: a few)")
     group.addoption(
         "--model-worlds", type=int, default=0, help="how many worlds the model check of the cluster looks at"
