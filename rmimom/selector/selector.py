@@ -10,6 +10,7 @@ from weakref import WeakValueDictionary
 
 from rmimom.selector import tree
 from rmimom.selector.compiler import compile_tree
+from rmimom.selector.conversion import PREFIX, converting
 from rmimom.selector.parser import HEADERS, check_length, parse
 
 _BLANKS: Final = " \t\f\n\r"
@@ -28,6 +29,7 @@ class Selector:
     six headers in `HEADERS` to their values, and what is missing or None is NULL.  It neither changes anything nor
     raises for values of the types that a message can carry.
     `text` is the canonical text.  It can be read again, and costs next to nothing while the selector is in use.
+    A text that begins with `convert_string_expressions:` reads numbers out of strings, see `conversion`.
     `identifiers` are the names it asks for; `headers_only` says that none of them is a property.
     """
 
@@ -47,8 +49,9 @@ class Selector:
         found = cls._all.get(text)
         if found is not None:
             return found
-        root = parse(text)
-        canonical = str(root)
+        root = parse(text.removeprefix(PREFIX))
+        prefix = PREFIX if text.startswith(PREFIX) else ""
+        canonical = prefix + str(root)
         # It may be longer than the text, by spaces for example; it has to stay readable.
         check_length(canonical)
         with cls._lock:
@@ -59,7 +62,7 @@ class Selector:
                 for name, value in (
                     ("headers_only", names <= HEADERS),
                     ("identifiers", names),
-                    ("matches", compile_tree(root)),
+                    ("matches", converting(root, compile_tree(root)) if prefix else compile_tree(root)),
                     ("text", canonical),
                 ):
                     object.__setattr__(found, name, value)

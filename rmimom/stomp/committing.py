@@ -45,7 +45,7 @@ def begin(session: Session, frame: Frame) -> None:
         raise IllegalStateError(f"The transaction was already started: {name}", transaction=name)
     if len(session.transactions) >= session.settings.transactions:
         raise ResourceAllocationError(
-            f"{session.settings.transactions} transactions are open; commit or abort some first"
+            f"the limit of {session.settings.transactions} open transactions is reached; commit or abort some first"
         )
     session.transactions[name] = Transaction()
     session.receipt(frame.headers.get("receipt"))

@@ -152,15 +152,15 @@ class Writer:
     def message(
         self,
         frame: wire.Frame,
+        origin: str,
         *,
         subscription: str,
         ack: str,
         count: int,
         note: str = "",
         transformation: str = "",
-        extra: str = "",
     ) -> bytes:
-        """A MESSAGE; `subscription`, `ack` and `extra` are written already, as lines of the head."""
+        """A MESSAGE from `origin`; `subscription` and `ack` are written already, as lines of the head."""
         body = frame.body
         error = ""
         if frame.kind > wire.BYTES:
@@ -171,7 +171,7 @@ class Writer:
             "MESSAGE\n",
             f"content-length:{len(body)}\n" if frame.kind == wire.BYTES or b"\x00" in body else "",
             f"expires:{frame.expiration}\n",
-            self._destination(frame.destination),
+            self._destination(origin),
             subscription,
             ack,
             "message-id:",
@@ -197,7 +197,6 @@ class Writer:
         properties = frame.properties
         if properties not in {b"{}", b""}:
             self._write_properties(properties, head, skip_transformation=bool(transformed))
-        head.append(extra)
         return b"%b\n%b\x00" % ("".join(head).encode("utf-8", "replace"), body)
 
     def _destination(self, text: str) -> str:

@@ -365,6 +365,7 @@ class Session:
         self._out.append(
             self._writer.message(
                 frame,
+                subscription.origin(consumer, frame.destination),
                 subscription=subscription.line,
                 ack=ack if self.version == "1.2" else "",
                 count=count,
@@ -378,7 +379,14 @@ class Session:
         line = f"subscription:{escape(browser.id, self.version)}\n"
         frame = decode_frame(delivered.frame)
         self._out.append(
-            self._writer.message(frame, subscription=line, ack="", count=delivered.counts[0], note=delivered.note)
+            self._writer.message(
+                frame,
+                str(browser.queue),
+                subscription=line,
+                ack="",
+                count=delivered.counts[0],
+                note=delivered.note,
+            )
         )
 
     def stall(self, browser: Browser) -> None:

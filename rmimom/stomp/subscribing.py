@@ -6,12 +6,14 @@ RabbitMQ does (`durable:true` and an `id`, shared by all connections that use th
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from rmimom.commands import CloseConsumer, DeleteSubscription, Subscribe
 from rmimom.destination import Queue
 from rmimom.errors import IllegalStateError, InvalidDestinationError, JMSError, ResourceAllocationError
+from rmimom.selector.conversion import PREFIX as CONVERT
 from rmimom.stomp.browsing import Browser
 from rmimom.stomp.codec import V1_0, Frame
 from rmimom.stomp.settings import MOST_PREFETCH
@@ -27,8 +29,6 @@ DURABLE_NAMES: Final = (
     "durable-subscriber-name",
 )
 """Headers that name a durable subscription; the second is a misspelling that old clients of ActiveMQ use."""
-SELECTOR_PREFIX: Final = "convert_string_expressions:"
-
 NOT_SERVED: Final = (
     "activemq.exclusive",
     "activemq.retroactive",
@@ -53,13 +53,13 @@ def subscribe(session: Session, frame: Frame) -> None:
         raise IllegalStateError(f"there is a subscription with the id {key!r} already; unsubscribe it first")
     if len(session.subscriptions) >= session.settings.subscriptions:
         raise ResourceAllocationError(
-            f"this connection has {session.settings.subscriptions} subscriptions; unsubscribe some first"
+            f"the limit of {session.settings.subscriptions} subscriptions is reached; unsubscribe some first"
         )
     ack = headers.get("ack", AUTO) or AUTO
     if ack not in ACK_MODES:
         raise IllegalStateError(f"ack is {ack!r}, but must be one of {', '.join(ACK_MODES)}")
     destinations = session.names.sources(header)
-    selector = headers.get("selector", "")
+    selector = _selector(headers)
     if headers.get("browser") == "true":
         _browse(session, frame, key)
         return
@@ -73,7 +73,7 @@ def subscribe(session: Session, frame: Frame) -> None:
     subscription.unanswered = len(destinations)
     for destination in destinations:
         consumer = session.next_consumer()
-        subscription.consumers.append(consumer)
+        subscription.consumers[consumer] = destination
         session.consumers[consumer] = subscription
         session.ask(
             Subscribe(
@@ -98,9 +98,15 @@ def _browse(session: Session, frame: Frame, key: str) -> None:
         raise InvalidDestinationError("a browser looks at one queue")
     if headers.get("ack", AUTO) != AUTO:
         raise IllegalStateError("a browser takes nothing, so its ack is auto")
-    browser = Browser(key, queue, headers.get("selector", ""), headers.get("receipt"))
+    browser = Browser(key, queue, _selector(headers), headers.get("receipt"))
     session.browsers[key] = browser
     browser.go_on(session)
+
+
+def _selector(headers: Mapping[str, str]) -> str:
+    """The selector; headers are strings, but the selector may want numbers."""
+    text = headers.get("selector", "").strip()
+    return text if not text or text.startswith(CONVERT) else CONVERT + text
 
 
 def _durable(session: Session, frame: Frame) -> tuple[str, bool]:
@@ -153,7 +159,7 @@ def _subscribed(
         session.open(subscription)
 
 
-def forget(session: Session, subscription: Subscription) -> list[int]:
+def forget(session: Session, subscription: Subscription) -> Iterable[int]:
     """Take the subscription from the session; returns its consumers."""
     session.subscriptions.pop(subscription.key, None)
     for consumer in subscription.consumers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from rmimom.destination import Destination
+from rmimom.destination import Destination, Queue
 from rmimom.frame import Delivered
 from rmimom.stomp.codec import V1_2, escape
 
@@ -26,9 +26,9 @@ class Held(NamedTuple):
 class Subscription:
     """A subscription, known by its `id`, or by its destination where a 1.0 client gave none.
 
-    It has one consumer in the core for each destination it names.  `held` has what its client must acknowledge, by
-    consumer and tag, in the order of delivery.  Until the core has accepted it, messages wait in `early`: its RECEIPT
-    comes first.
+    `consumers` are its consumers in the core, one for each destination it names.  `held` has what its client must
+    acknowledge, by consumer and tag, in the order of delivery.  Until the core has accepted it, messages wait in
+    `early`: its RECEIPT comes first.
     """
 
     __slots__ = (
@@ -66,13 +66,18 @@ class Subscription:
         self.durable = ""
         self.transformation = ""
         self.line = f"subscription:{escape(id, version)}\n" if id is not None else ""
-        self.consumers: list[int] = []
+        self.consumers: dict[int, Destination] = {}
         self.unanswered = 0  # of its consumers
         self.open = False
         self.early: list[tuple[Delivered, int, int]] = []
         self.held: dict[tuple[int, int], Held] = {}
         self._held_by_id: dict[str, tuple[int, int]] | None = None if version == V1_2 else {}
         self._delivered = 0
+
+    def origin(self, consumer: int, sent_to: str) -> str:
+        """Where a message came from: the queue, which for a dead letter is not the one it was sent to, or the topic."""
+        taken_from = self.consumers[consumer]
+        return str(taken_from) if isinstance(taken_from, Queue) else sent_to
 
     def hold(self, tag: int, consumer: int, message_id: str) -> None:
         """The client was given a message that it has to acknowledge."""

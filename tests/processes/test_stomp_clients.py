@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import queue
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,9 +12,10 @@ from typing import Any
 
 import pytest
 import stomp
-from support.processes import TIME_LIMIT, ServerProcess, start_server
+from support.processes import ROOT, TIME_LIMIT, ServerProcess, start_server, wait_for
 
-from rmimom import ConnectionFactory
+from rmimom import ConnectionFactory, Message, Queue, Topic
+from rmimom.values import Float, Int
 
 VERSIONS = pytest.mark.parametrize("version", ["1.0", "1.1", "1.2"])
 KINDS = {"1.0": stomp.Connection10, "1.1": stomp.Connection11, "1.2": stomp.Connection12}
@@ -216,18 +219,123 @@ def test_login(tmp_path: Path) -> None:
         assert heard.errors.get(timeout=TIME_LIMIT).headers["message"] == "User name [ann] or password is invalid."
 
 
-def test_a_jms_client_and_a_stomp_client_see_each_others_messages(server: ServerProcess) -> None:
+STOMP_TO_JMS: list[tuple[dict[str, str], dict[str, object]]] = [
+    ({}, {"kind": "text", "priority": 4, "persistent": False, "expiration": 0}),
+    ({"content-length": "5"}, {"kind": "bytes", "body": b"hello"}),
+    ({"persistent": "true", "priority": "7"}, {"persistent": True, "priority": 7}),
+    ({"correlation-id": "c", "type": "t", "timestamp": "5"}, {"correlation_id": "c", "type": "t", "timestamp": 5}),
+    ({"reply-to": "/topic/answers"}, {"reply_to": Topic("answers")}),
+    ({"expires": "4102444800000"}, {"expiration": 4102444800000}),
+    ({"JMSXGroupID": "g", "JMSXGroupSeq": "3"}, {"properties": {"JMSXGroupID": "g", "JMSXGroupSeq": 3}}),
+    (
+        {"content-type": "text/plain", "colour": "blue"},
+        {"properties": {"content-type": "text/plain", "colour": "blue"}},
+    ),
+    ({"reply-to": "no such place"}, {"reply_to": None, "properties": {"reply-to": "no such place"}}),
+    ({"transformation": "jms-map-json"}, {"kind": "text"}),
+]
+
+
+def test_what_a_stomp_client_sends_is_what_a_jms_client_receives(server: ServerProcess) -> None:
+    factory = ConnectionFactory(uri=server.uri("rmimom.ConnectionFactory"))
+    with (
+        factory.create_connection("app") as jms,
+        connected(server, "1.2", auto_content_length=False) as (conn, _),
+    ):
+        session = jms.create_session()
+        receiver = session.create_receiver(session.queue("to-jms"))
+        for headers, expected in STOMP_TO_JMS:
+            conn.send("/queue/to-jms", "hello", headers=headers)
+            message = receiver.receive(timeout=TIME_LIMIT)
+            assert message is not None
+            assert message.destination == Queue("to-jms")
+            found = {name: getattr(message, name) for name in {"body": "hello", **expected}}
+            assert found == {"body": "hello", **expected}
+
+
+JMS_TO_STOMP: list[tuple[Message, dict[str, str | None], str]] = [
+    (Message("text"), {"content-length": None, "persistent": "true", "priority": "4"}, "text"),
+    (Message(b"bytes"), {"content-length": "5"}, "bytes"),
+    (Message("nul \0"), {"content-length": "5"}, "nul \0"),
+    (Message(None), {"content-length": None}, ""),
+    (Message({"n": 1, "b": b"x"}), {"transformation": "jms-map-json"}, '{"n":1,"b":"eA=="}'),
+    (Message([1, "a", None]), {"transformation": "jms-stream-json"}, '[1,"a",null]'),
+    (Message({"deep": [1, (2.5, None)]}), {"transformation": "jms-object-json"}, '{"deep":[1,[2.5,null]]}'),
+    (
+        Message("x", correlation_id="c", reply_to="queue://answers", type="t"),
+        {"correlation-id": "c", "reply-to": "/queue/answers", "type": "t"},
+        "x",
+    ),
+    (
+        Message("x", properties={"b": True, "i": Int(3), "d": 2.5, "s": "a:b\n", "n": None, "f": Float(0.5)}),
+        {"b": "true", "i": "3", "d": "2.5", "s": "a:b\n", "n": None, "f": "0.5"},
+        "x",
+    ),
+]
+
+
+def test_what_a_jms_client_sends_is_what_a_stomp_client_receives(server: ServerProcess) -> None:
     factory = ConnectionFactory(uri=server.uri("rmimom.ConnectionFactory"))
     with factory.create_connection("app") as jms, connected(server, "1.2") as (conn, heard):
         session = jms.create_session()
-        consumer = session.create_receiver(session.queue("to-jms"))
-        conn.send("/queue/to-jms", "text", content_type="text/plain", priority="7", colour="blue")
-        message = consumer.receive(timeout=TIME_LIMIT)
-        assert message is not None
-        assert (message.kind, message.body, message.priority) == ("bytes", b"text", 7)
-        assert message.properties["colour"] == "blue"
+        sender = session.create_sender(session.queue("to-stomp"))
         conn.subscribe("/queue/to-stomp", id=1)
-        session.create_sender(session.queue("to-stomp")).send({"name": "Ann", "age": 3})
+        for message, headers, body in JMS_TO_STOMP:
+            sender.send(message)
+            frame = heard.message()
+            assert {name: frame.headers.get(name) for name in headers} == headers
+            assert frame.body == body
+            assert frame.headers["destination"] == "/queue/to-stomp"
+            assert frame.headers["message-id"] == message.message_id
+        sender.send("late", priority=9, time_to_live=3600, persistent=False)
         frame = heard.message()
-        assert frame.headers["transformation"] == "jms-map-json"
-        assert frame.body == '{"name":"Ann","age":3}'
+        assert frame.headers["priority"] == "9"
+        assert int(frame.headers["expires"]) == int(frame.headers["timestamp"]) + 3_600_000
+        assert "persistent" not in frame.headers
+
+
+def test_the_programs_of_the_lecture(server: ServerProcess, tmp_path: Path) -> None:
+    """Run as they stand but for the port, and for how long they wait."""
+
+    def program(name: str) -> subprocess.Popen[str]:
+        text = (ROOT / "examples" / "stomp" / f"{name}.py").read_text()
+        text = text.replace("61613", str(server.stomp_port)).replace("time.sleep(60)", "input()")
+        file = tmp_path / f"{name}.py"
+        file.write_text(text.replace("time.sleep(2)", "input()"))
+        return subprocess.Popen(
+            [sys.executable, str(file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+        )
+
+    def lines(process: subprocess.Popen[str], count: int) -> list[str]:
+        assert process.stdout is not None
+        return [process.stdout.readline().strip() for _ in range(count)]
+
+    running: list[subprocess.Popen[str]] = []
+    try:
+        for receiver, sender, place in (
+            ("queue_receiver", "queue_sender", "queue"),
+            ("topic_subscriber", "topic_publisher", "topic"),
+        ):
+            running.append(program(receiver))
+            wait_for(lambda place=place: consumers(server, place), f"consumer of the {place}")
+            running.append(program(sender))
+            assert lines(running[-2], 1) == ['received a message "test message"']
+            assert running[-2].communicate("\n", TIME_LIMIT) == ("", None)
+        running.append(program("transactions"))
+        assert lines(running[-1], 3) == [f'received a message "test{number}"' for number in (1, 2, 3)]
+        assert running[-1].communicate("\n", TIME_LIMIT) == ("", None)
+        assert [process.wait(TIME_LIMIT) for process in running] == [0] * 5
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
+            for stream in (process.stdin, process.stdout):
+                if stream is not None:
+                    stream.close()
+
+
+def consumers(server: ServerProcess, kind: str) -> bool:
+    """Whether somebody consumes from the queue or topic called test."""
+    with server.administration() as administration:
+        listed = administration.queues() if kind == "queue" else administration.topics()
+    return any(entry["name"] == "test" and (entry.get("consumers") or entry.get("subscriptions")) for entry in listed)

@@ -56,6 +56,8 @@ class StompConnection(asyncio.Protocol):
         self._beats: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._ended = False
+        self._linger = True
+        self._finishing = False
         self.peer = ""
         self.received = 0
 
@@ -88,7 +90,8 @@ class StompConnection(asyncio.Protocol):
         """Bytes came."""
         self.received += len(data)
         self._heard = self._loop.time()
-        self._take(data)
+        if not self.session.closing:
+            self._take(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone, or we closed."""
@@ -134,6 +137,7 @@ class StompConnection(asyncio.Protocol):
 
     def shut(self, reason: str) -> None:
         """Tell the client that it is over, and close when that is written."""
+        self._linger = False
         self.session.refuse(ResourceAllocationError(reason), close=True)
         self._work()
 
@@ -184,8 +188,10 @@ class StompConnection(asyncio.Protocol):
                 self.abort(f"more than {limit} bytes wait for it to read")
                 return
         if session.closing:
-            self._listener.finishing(self)
-            self._finish()
+            if not self._finishing:
+                self._finishing = True
+                self._listener.finishing(self)
+                self._finish()
             return
         if not session.paused:
             session.written()
@@ -199,7 +205,11 @@ class StompConnection(asyncio.Protocol):
         self._transport.write(BEAT)
 
     def _finish(self) -> None:
-        self._transport.close()
+        # Closed while bytes of the client wait to be read, the connection would be reset and the ERROR lost with it.
+        if self._linger and self.session.closing != "the client disconnected" and self._transport.can_write_eof():
+            self._transport.write_eof()
+        else:
+            self._transport.close()
 
     def _carry_out(self, requests: Iterable[Request]) -> None:
         engine = self._listener.engine

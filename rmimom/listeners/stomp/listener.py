@@ -42,6 +42,8 @@ class StompLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What may wait for a client to read; subscriptions bound it by their prefetch long before."""
     unsent_seconds: float = 60.0
     """A client for which something waits must read something in this time."""
+    last_seconds: float = 10.0
+    """A client that was told of the end must close in this time."""
     drain_seconds: float = 5.0
     """What clients get to read the last words when the listener stops."""
 
@@ -234,7 +236,9 @@ class StompListener:
         self._unread.pop(connection, None)
 
     def finishing(self, connection: StompConnection) -> None:
-        """The connection is closed as soon as its client has read what was sent."""
+        """The connection is over; its client has some time to read the last words and to close."""
+        self._opening.pop(connection, None)
+        self._incomplete.pop(connection, None)
         self._finishing.setdefault(connection, self.loop.time())
 
     # Time limits.
@@ -251,9 +255,9 @@ class StompListener:
                 break  # the later ones have more time left
             self._cut_off(connection, f"no CONNECT for {limits.connect_seconds:g} s")
         for connection, since in list(self._finishing.items()):
-            if now - since < limits.frame_seconds:
+            if now - since < limits.last_seconds:
                 break
-            self._cut_off(connection, f"it has not read the end for {limits.frame_seconds:g} s")
+            self._cut_off(connection, f"it has not closed for {limits.last_seconds:g} s")
         for connection, (since, received) in list(self._incomplete.items()):
             if now - since >= limits.frame_seconds:
                 if connection.received - received < _PROGRESS:
