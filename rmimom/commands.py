@@ -159,10 +159,10 @@ class Commit(msgspec.Struct, frozen=True, gc=False):
 class Release(msgspec.Struct, frozen=True, gc=False):
     """The consumer failed on messages: they are delivered again, at their old place, flagged and counted.
 
-    When and how often says the policy of the destination (`rmimom.policy`), unless `delay` (milliseconds) or `maximum`
-    (redeliveries, -1 without limit) override it.  After that, or at once if `dead`, they become dead letters; `reason`
-    is told with them.  With `keep` the consumer goes on holding those that can be delivered again at once, and delivers
-    them itself, in order; Accepted carries the tags of the others.
+    When and how often says the policy of the destination (`rmimom.policy`), unless the sender (`rmimom.wishes`) or
+    before it `delay` (milliseconds) or `maximum` (redeliveries, -1 without limit) override it.  After that, or at once
+    if `dead`, they become dead letters; `reason` is told with them.  With `keep` the consumer goes on holding those
+    that can be delivered again at once, and delivers them itself, in order; Accepted carries the tags of the others.
     With `close` the consumer closes, too; what else it held has not failed.
     """
 

@@ -72,6 +72,8 @@ class MessagesStored(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=
 
     `ids`, `heads` and `frames` have the same length and order.  A message whose head says NON_PERSISTENT is here
     because memory was short: it must not outlive a restart.
+    `wishes` is JSON text of what each asks of the broker (`rmimom.wishes`), empty for nothing; the list is empty if
+    none asks for anything.
     """
 
     destination: int
@@ -79,6 +81,7 @@ class MessagesStored(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=
     ids: list[int]
     heads: list[Head]
     frames: list[bytes]
+    wishes: list[str] = []
 
 
 class MessagesRemoved(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):

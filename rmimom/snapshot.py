@@ -21,7 +21,8 @@ class Position(msgspec.Struct, frozen=True, order=True):
 class MessageRow(NamedTuple):
     """What recovery needs of one stored message; the frame stays on disk.
 
-    `size` is the length of the frame in bytes; times are milliseconds since 1970 UTC, 0 for none.
+    `size` is the length of the frame in bytes; times are milliseconds since 1970 UTC, 0 for none.  `wishes` is JSON
+    text of what the sender asked of the broker (`rmimom.wishes`), or empty.
     """
 
     id: int
@@ -30,6 +31,7 @@ class MessageRow(NamedTuple):
     expiration: int
     delivery_time: int
     size: int
+    wishes: str = ""
 
 
 class DeliveryRow(NamedTuple):

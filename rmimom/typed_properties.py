@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from rmimom.conversion import convert, typed, typed_object
-from rmimom.values import Int, PropertyValue, check_property_name, group_value
+from rmimom.values import Int, PropertyValue, check_property_name, typed_value
 
 DELIVERY_COUNT: Final = "JMSXDeliveryCount"
 _MAX_INT: Final = 2**31 - 1
@@ -132,4 +132,4 @@ class TypedProperties:
         check_property_name(name)
         what = f"property {name!r}"
         made = typed_object(value, what, body=False) if kind is None else typed(value, kind, what)
-        properties[name] = group_value(name, made)
+        properties[name] = typed_value(name, made)

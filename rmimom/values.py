@@ -107,7 +107,13 @@ _PROPERTY_TYPES: Final = "bool, int, float, str, None, Byte, Short, Int and Floa
 _MAP_TYPES: Final = "bool, int, float, str, bytes, None, Byte, Short, Int, Float and Char"
 
 _WORDS: Final = frozenset({"NULL", "TRUE", "FALSE", "NOT", "AND", "OR", "BETWEEN", "LIKE", "IN", "IS", "ESCAPE"})
-_OPEN_JMS_NAMES: Final = frozenset({"JMSXGroupID", "JMSXGroupSeq"})
+# Names that begin with JMS and may be set all the same, each with its type (§3.5.9, §3.5.10; `rmimom.wishes`).
+_OPEN_JMS_NAMES: Final[dict[str, type]] = {
+    "JMSXGroupID": str,
+    "JMSXGroupSeq": Int,
+    "JMS_rmimom_max_redeliveries": int,
+    "JMS_rmimom_redelivery_delay": int,
+}
 
 # Names that passed the check before: programs use a few names many times.  Bounded, so that a program that makes up
 # names does not fill the memory.
@@ -133,28 +139,30 @@ def check_property_name(name: object) -> None:
     if name.startswith("JMS") and name not in _OPEN_JMS_NAMES:
         raise MessageFormatError(
             f"{name!r} cannot name a property; of the names that begin with JMS only "
-            "JMSXGroupID and JMSXGroupSeq may be set",
+            f"{', '.join(_OPEN_JMS_NAMES)} may be set",
             property=name,
         )
     if len(_good_names) < _MAX_GOOD_NAMES and name not in _OPEN_JMS_NAMES:
         _good_names.add(name)
 
 
-def group_value(name: str, value: PropertyValue) -> PropertyValue:
+def typed_value(name: str, value: PropertyValue) -> PropertyValue:
     """The value of a property as it is kept: JMSXGroupID is a string, JMSXGroupSeq an int of 32 bits (§3.5.9).
 
-    Raises MessageFormatError if these two have another type; other names have no type of their own.
+    Raises MessageFormatError if one of the names with a type of its own has another; most names have none.
     """
-    if name not in _OPEN_JMS_NAMES or value is None:
+    wanted = _OPEN_JMS_NAMES.get(name)
+    if wanted is None or value is None:
         return value
-    if name == "JMSXGroupSeq":
-        if isinstance(value, int) and not isinstance(value, bool):
-            return Int(value)
-    elif isinstance(value, str):
-        return value
-    wanted = "int" if name == "JMSXGroupSeq" else "str"
+    if wanted is str:
+        if isinstance(value, str):
+            return value
+    elif isinstance(value, int) and not isinstance(value, bool):
+        return Int(value) if wanted is Int else value
     raise MessageFormatError(
-        f"property {name!r} must be of the type {wanted}, but it is a {type(value).__name__} (§3.5.9)", property=name
+        f"property {name!r} must be of the type {'str' if wanted is str else 'int'}, "
+        f"but it is a {type(value).__name__} (§3.5.9)",
+        property=name,
     )
 
 
@@ -285,7 +293,7 @@ _MAP_KINDS: Final = frozenset({bool, float, str, bytes, bytearray, type(None), B
 
 
 def _tag_property(name: str, value: Any) -> object:
-    value = group_value(name, value)
+    value = typed_value(name, value)
     kind = type(value)
     if kind is Char or kind is bytes or kind is bytearray:
         raise _unsupported(f"property {name!r}", value, _PROPERTY_TYPES)

@@ -30,8 +30,9 @@ from rmimom.destination import Queue, is_pattern, parse_destination, parse_sourc
 from rmimom.errors import IllegalStateError, InvalidDestinationError
 from rmimom.frame import PERSISTENT, decode_head
 from rmimom.note import Note, clean_reason, decode_note, encode_note
-from rmimom.policy import MAX_DELAY, UNLIMITED
+from rmimom.policy import MAX_DELAY, UNLIMITED, RedeliveryPolicy
 from rmimom.records import MessagesMoved, MessagesStored
+from rmimom.wishes import encode_wishes
 
 EXPIRED = "expired"
 """The reason in the note of an expired message."""
@@ -48,7 +49,6 @@ def release(state: State, command: Release, turn: Turn) -> list[int] | None:
         return [] if command.keep else None
     mailbox, consumer = opened.mailbox, opened.consumer
     policy = state.rules.policies.of(mailbox.origin)
-    maximum = policy.maximum if command.maximum is None else command.maximum
     queue = policy.dead_letter_queue(mailbox.origin)
     lost = [tag for tag in command.tags if mailbox.is_lost(consumer, tag)]
     if command.close:
@@ -57,11 +57,11 @@ def release(state: State, command: Release, turn: Turn) -> list[int] | None:
     dead: list[Entry] = []
     failed = mailbox.note_failures(consumer, command.tags)
     for entry, past in failed:
+        maximum, delay = _terms(command, entry, past, policy)
         over = command.dead or 0 <= maximum < past.failures
         if over and mailbox.origin != Queue(queue) and not decode_note(past.note).is_dead:
             dead.append(entry)
             continue
-        delay = policy.delay_after(past.failures, entry.id) if command.delay is None else command.delay
         if delay:
             past.due = turn.now + delay
         if delay or not command.keep:
@@ -75,6 +75,18 @@ def release(state: State, command: Release, turn: Turn) -> list[int] | None:
     if command.close:
         close_consumer(state, CloseConsumer(command.connection, command.consumer), turn)
     return [*lost, *(entry.id for entry in (*dead, *back))] if command.keep else None
+
+
+def _terms(command: Release, entry: Entry, past: Past, policy: RedeliveryPolicy) -> tuple[int, int]:
+    """How often and after what delay it is delivered again: as the consumer says, the sender, or else the policy."""
+    maximum, delay = command.maximum, command.delay
+    if entry.wishes is not None:
+        maximum = entry.wishes.max_redeliveries if maximum is None else maximum
+        delay = entry.wishes.redelivery_delay if delay is None else delay
+    return (
+        policy.maximum if maximum is None else maximum,
+        policy.delay_after(past.failures, entry.id) if delay is None else delay,
+    )
 
 
 def bury_expired(state: State, turn: Turn) -> None:
@@ -149,7 +161,8 @@ def _store(state: State, entry: Entry, place: Place, turn: Turn) -> None:
         if head.mode == PERSISTENT:
             entry.stored = True
             sent_to = state.places.get(parse_destination(head.destination)) or place
-            turn.records.append(MessagesStored(sent_to.id, [], [entry.id], [head], [entry.frame]))
+            wishes = [encode_wishes(entry.wishes)] if entry.wishes is not None else []
+            turn.records.append(MessagesStored(sent_to.id, [], [entry.id], [head], [entry.frame], wishes))
 
 
 def retry(state: State, command: Retry, turn: Turn) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from rmimom.commands import Commit
 from rmimom.core.limits import MAX_NUMBER, check_text
-from rmimom.core.sending import find_places, put, read_heads
+from rmimom.core.sending import check, find_places, put
 from rmimom.core.state import Client, OpenConsumer, State
 from rmimom.core.turn import Turn
 from rmimom.errors import MessageFormatError, TransactionRolledBackError
@@ -24,18 +24,18 @@ def commit(state: State, command: Commit, turn: Turn) -> None:
     client.producers.add(command.transaction)
     if command.number <= state.producers.accepted_up_to(command.transaction):
         return
-    heads = [read_heads(state, client, destination, frames) for destination, frames in command.sends]
+    lots = [check(state, client, destination, frames) for destination, frames in command.sends]
     acknowledged = [(_holder(client, consumer, up_to, tags), up_to, tags) for consumer, up_to, tags in command.acks]
     copies = [
         copy
-        for checked, (destination, frames) in zip(heads, command.sends, strict=True)
-        for copy in find_places(state, command.connection, destination, checked, frames, turn)
+        for lot, (destination, _) in zip(lots, command.sends, strict=True)
+        for copy in find_places(state, command.connection, destination, lot, turn)
     ]
     state.producers.advance(command.transaction, command.number, turn.now)
     for opened, up_to, tags in acknowledged:
         state.messages_out += opened.mailbox.acknowledge(opened.consumer, up_to, tags, turn)
-    for place, own_heads, own_frames in copies:
-        put(state, client, place, own_heads, own_frames, turn)
+    for place, lot in copies:
+        put(state, client, place, lot, turn)
     turn.records.append(ProducerAdvanced(command.transaction, command.number, turn.now))
 
 

@@ -15,6 +15,7 @@ from rmimom.destination import KINDS, Topic
 from rmimom.records import MessagesDropped, Record
 from rmimom.selector import parse_selector
 from rmimom.snapshot import Snapshot
+from rmimom.wishes import decode_wishes
 
 
 def recover(state: State, snapshot: Snapshot, now: int) -> list[Record]:
@@ -61,7 +62,8 @@ def _restore_messages(snapshot: Snapshot, mailboxes: dict[int, Mailbox], now: in
     entries: dict[int, Entry] = {}
     delivery_times: dict[int, int] = {}
     for row in snapshot.messages():
-        entries[row.id] = Entry(row.id, row.priority, row.expiration, row.size, 0, True, None)
+        wishes = decode_wishes(row.wishes) if row.wishes else None
+        entries[row.id] = Entry(row.id, row.priority, row.expiration, row.size, 0, True, None, wishes)
         if row.delivery_time > now:
             delivery_times[row.id] = row.delivery_time
     for mailbox_id, message, returns, failures, note, due in snapshot.deliveries():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
 
 from rmimom.commands import Send
@@ -19,8 +21,17 @@ from rmimom.errors import JMSSecurityError, MessageFormatError, MessageTooLargeE
 from rmimom.frame import PERSISTENT, Head, decode_frame, decode_head, encode
 from rmimom.records import MessagesStored, ProducerAdvanced
 from rmimom.selector import MessageValues, Selector, read_property
+from rmimom.wishes import SHORTEST, Wishes, encode_wishes, read_wishes
 
 USER_ID = "JMSXUserID"
+
+
+class Lot(NamedTuple):
+    """Frames for one destination, and what was read of them; all of the same length and order."""
+
+    heads: list[Head]
+    frames: list[bytes]
+    wishes: list[Wishes | None]
 
 
 def send(state: State, command: Send, turn: Turn) -> None:
@@ -41,26 +52,28 @@ def send(state: State, command: Send, turn: Turn) -> None:
             return
         if sequence <= accepted:
             frames = frames[accepted + 1 - sequence :]
-    heads = read_heads(state, client, command.destination, frames)
-    copies = find_places(state, command.connection, command.destination, heads, frames, turn)
+    lot = check(state, client, command.destination, frames)
+    copies = find_places(state, command.connection, command.destination, lot, turn)
     if command.producer:
         state.producers.advance(command.producer, last, turn.now)
     stored = False
-    for place, own_heads, own_frames in copies:
-        stored |= put(state, client, place, own_heads, own_frames, turn)
+    for place, own in copies:
+        stored |= put(state, client, place, own, turn)
     if stored and command.producer:
         turn.records.append(ProducerAdvanced(command.producer, last, turn.now))
 
 
-def read_heads(state: State, client: Client, destination: Destination, frames: list[bytes]) -> list[Head]:
+def check(state: State, client: Client, destination: Destination, frames: list[bytes]) -> Lot:
     """Check a client's frames for a destination, and change nothing.
 
-    Raises MessageTooLargeError, MessageFormatError, or JMSSecurityError for a message in the name of another user.
+    Raises MessageTooLargeError, MessageFormatError (also for wishes that cannot be granted), or JMSSecurityError for a
+    message in the name of another user.
     """
     verified = state.has_messaging_users and client.connection not in {SERVER, BARE}
     limit = state.rules.max_message_size
     wanted = str(destination)
     heads: list[Head] = []
+    wishes: list[Wishes | None] = []
     for frame in frames:
         if len(frame) > limit:
             raise MessageTooLargeError(
@@ -79,7 +92,8 @@ def read_heads(state: State, client: Client, destination: Destination, frames: l
         if verified:
             _check_user(client, frame)
         heads.append(head)
-    return heads
+        wishes.append(read_wishes(head, frame) if head.properties_length >= SHORTEST else None)
+    return Lot(heads, frames, wishes)
 
 
 def _check_user(client: Client, frame: bytes) -> None:
@@ -95,27 +109,27 @@ def _check_user(client: Client, frame: bytes) -> None:
 
 
 def find_places(
-    state: State, connection: str, destination: Destination, heads: list[Head], frames: list[bytes], turn: Turn
-) -> list[tuple[Place, list[Head], list[bytes]]]:
+    state: State, connection: str, destination: Destination, lot: Lot, turn: Turn
+) -> list[tuple[Place, Lot]]:
     """Where frames go that were sent to a destination, and what is put there: to several, a copy that names each.
 
     Raises InvalidDestinationError if one of them is not there; destinations may have come to be.
     """
     if not isinstance(destination, CompositeDestination):
-        return [(state.find_or_create(destination, connection, turn), heads, frames)]
-    whole = [decode_frame(frame) for frame in frames]
-    found: list[tuple[Place, list[Head], list[bytes]]] = []
+        return [(state.find_or_create(destination, connection, turn), lot)]
+    whole = [decode_frame(frame) for frame in lot.frames]
+    found: list[tuple[Place, Lot]] = []
     for part in destination.parts:
         name = str(part)
         copies = [encode(msgspec.structs.replace(frame, destination=name)) for frame in whole]
         place = state.find_or_create(part, connection, turn)
-        found.append((place, [decode_head(copy) for copy in copies], copies))
+        found.append((place, Lot([decode_head(copy) for copy in copies], copies, lot.wishes)))
     return found
 
 
-def put(state: State, client: Client, place: Place, heads: list[Head], frames: list[bytes], turn: Turn) -> bool:
+def put(state: State, client: Client, place: Place, lot: Lot, turn: Turn) -> bool:
     """Make entries, put them into the mailboxes and record what must survive; True if something must."""
-    count = len(frames)
+    count = len(lot.frames)
     state.messages_in += count
     if isinstance(place, TopicPlace):
         place.enqueued += count
@@ -123,14 +137,14 @@ def put(state: State, client: Client, place: Place, heads: list[Head], frames: l
     if not audience:
         return False
     if any(selector is not None for _, selector in audience):
-        return _put_to_some(state, place, audience, heads, frames, turn)
+        return _put_to_some(state, place, audience, lot, turn)
     mailboxes = [mailbox for mailbox, _ in audience]
     durable = [mailbox.id for mailbox in mailboxes if mailbox.durable]
     stored = MessagesStored(place.id, durable, [], [], [])
     entries: list[Entry] = []
     delayed: list[tuple[Entry, int]] = []
-    for head, frame in zip(heads, frames, strict=True):
-        entry = _entry(state, head, frame, len(mailboxes), stored)
+    for head, frame, wishes in zip(*lot, strict=True):
+        entry = _entry(state, head, frame, wishes, len(mailboxes), stored)
         if head.delivery_time > turn.now:
             delayed.append((entry, head.delivery_time))
         else:
@@ -147,18 +161,13 @@ def put(state: State, client: Client, place: Place, heads: list[Head], frames: l
 
 
 def _put_to_some(
-    state: State,
-    place: Place,
-    audience: list[tuple[Mailbox, Selector | None]],
-    heads: list[Head],
-    frames: list[bytes],
-    turn: Turn,
+    state: State, place: Place, audience: list[tuple[Mailbox, Selector | None]], lot: Lot, turn: Turn
 ) -> bool:
     """The same, where selectors choose; every distinct selector is asked once for each message (§3.8)."""
     records: dict[tuple[int, ...], MessagesStored] = {}
     shares: dict[int, tuple[list[Entry], list[tuple[Entry, int]]]] = {}
     everything: list[Entry] = []
-    for head, frame in zip(heads, frames, strict=True):
+    for head, frame, wishes in zip(*lot, strict=True):
         values = MessageValues(frame)
         chosen = [mailbox for mailbox, selector in audience if values.match(selector)]
         if not chosen:
@@ -167,7 +176,7 @@ def _put_to_some(
         stored = records.get(durable)
         if stored is None:
             stored = records[durable] = MessagesStored(place.id, list(durable), [], [], [])
-        entry = _entry(state, head, frame, len(chosen), stored)
+        entry = _entry(state, head, frame, wishes, len(chosen), stored)
         everything.append(entry)
         for mailbox in chosen:
             entries, delayed = shares.setdefault(mailbox.id, ([], []))
@@ -188,7 +197,9 @@ def _put_to_some(
     return bool(stored_any)
 
 
-def _entry(state: State, head: Head, frame: bytes, references: int, stored: MessagesStored) -> Entry:
+def _entry(
+    state: State, head: Head, frame: bytes, wishes: Wishes | None, references: int, stored: MessagesStored
+) -> Entry:
     """Make an entry with the next id; what must be in the store is added to the record."""
     size = len(frame)
     residence = state.residence
@@ -197,10 +208,14 @@ def _entry(state: State, head: Head, frame: bytes, references: int, stored: Mess
     state.next_id = number + 1
     keep = (head.mode == PERSISTENT and bool(stored.mailboxes)) or residence.exhausted
     if keep:
+        if wishes is not None or stored.wishes:
+            # So that a message without wishes costs nothing, they are listed from the first that has any.
+            stored.wishes.extend([""] * (len(stored.ids) - len(stored.wishes)))
+            stored.wishes.append(encode_wishes(wishes) if wishes is not None else "")
         stored.ids.append(number)
         stored.heads.append(head)
         stored.frames.append(frame)
-    return Entry(number, head.priority, head.expiration, size, references, keep, frame)
+    return Entry(number, head.priority, head.expiration, size, references, keep, frame, wishes)
 
 
 def _shrink(residence: Residence, entries: list[Entry], delayed: list[tuple[Entry, int]]) -> None:

@@ -50,6 +50,7 @@ _MESSAGES = ManyRows(
         "delivery_time",
         "properties_length",
         "body_length",
+        "wishes",
     ),
 )
 _DELIVERIES = ManyRows("delivery", ("mailbox_id", "message_id", "count"))
@@ -208,8 +209,11 @@ class Changes:
         rows, heads, frames = self._messages, record.heads, record.frames
         destination = record.destination
         lengths = [len(frame) for frame in frames]
+        wishes = record.wishes or [""] * len(ids)
         for segment, position, start, end in self._packer.pack(ids, frames, lengths):
-            for number, head, length in zip(ids[start:end], heads[start:end], lengths[start:end], strict=True):
+            for number, head, length, wish in zip(
+                ids[start:end], heads[start:end], lengths[start:end], wishes[start:end], strict=True
+            ):
                 rows += (
                     number,
                     destination,
@@ -224,6 +228,7 @@ class Changes:
                     head.delivery_time,
                     head.properties_length,
                     head.body_length,
+                    wish,
                 )
                 position += length  # noqa: PLW2901 - the next one lies behind it
         for mailbox in record.mailboxes:

@@ -161,9 +161,10 @@ class Image:
                 self._users.pop(record.name, None)
 
     def _store(self, record: MessagesStored) -> None:
-        for number, head, frame in zip(record.ids, record.heads, record.frames, strict=True):
+        wishes = record.wishes or [""] * len(record.ids)
+        for number, head, frame, wish in zip(record.ids, record.heads, record.frames, wishes, strict=True):
             self.messages[number] = MessageRow(
-                number, record.destination, head.priority, head.expiration, head.delivery_time, len(frame)
+                number, record.destination, head.priority, head.expiration, head.delivery_time, len(frame), wish
             )
             if head.mode != PERSISTENT:
                 self.spilled.add(number)

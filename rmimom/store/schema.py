@@ -215,12 +215,17 @@ _DUE = """
 ALTER TABLE delivery ADD COLUMN due INTEGER NOT NULL DEFAULT 0;  -- after a failure, not delivered before; 0: at once
 """
 
+_WISHES = """
+ALTER TABLE message ADD COLUMN wishes TEXT NOT NULL DEFAULT '';  -- JSON: what the sender asks of the broker
+"""
+
 STEPS: Final = (
     ("0001_first", _FIRST),
     ("0002_shared_subscriptions", _SHARED),
     ("0003_patterns_of_topics", _PATTERNS),
     ("0004_failures", _FAILURES),
     ("0005_due", _DUE),
+    ("0006_wishes", _WISHES),
 )
 """Name and SQL of each step, in order."""
 

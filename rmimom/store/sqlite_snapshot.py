@@ -71,7 +71,7 @@ class SqliteSnapshot:
             self._connection,
             self._database,
             list[MessageRow],
-            "SELECT id, destination_id, priority, expiration, delivery_time, length FROM message ORDER BY id",
+            "SELECT id, destination_id, priority, expiration, delivery_time, length, wishes FROM message ORDER BY id",
         )
 
     def deliveries(self) -> Iterator[DeliveryRow]:

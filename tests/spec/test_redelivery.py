@@ -212,6 +212,26 @@ def test_a_message_that_fails_each_time_ends(connection: Connection) -> None:
     assert (letter.body, letter.properties["JMS_rmimom_failures"]) == ("poison", 2)
 
 
+def test_redelivery_as_the_sender_says(connection: Connection, queue: Queue) -> None:
+    """The sender says how often its message comes again and after what delay; the policy of the queue holds for others.
+
+    Rows: A15, A20. Section: 6.2.10.
+    """
+    session = connection.create_session(AcknowledgeMode.INDIVIDUAL_ACKNOWLEDGE)
+    sender, receiver = session.create_sender(queue), session.create_receiver(queue)
+    sender.send("hasty", properties={"JMS_rmimom_max_redeliveries": 1, "JMS_rmimom_redelivery_delay": 20})
+    for count in (1, 2):
+        failed = next_of(receiver)
+        assert (failed.properties["JMS_rmimom_max_redeliveries"], failed.delivery_count) == (1, count)
+        failed.nack("not today")
+    sender.send("patient")
+    for _ in range(2):
+        next_of(receiver).nack()
+    letter = next_of(session.create_receiver(Queue(f"DLQ.{queue.name}")))
+    assert (letter.body, letter.properties["JMS_rmimom_failures"]) == ("hasty", 2)
+    assert (letter.properties["JMS_rmimom_dead_reason"], next_of(receiver).delivery_count) == ("not today", 3)
+
+
 def test_delays_that_grow(connection: Connection) -> None:
     """With a policy of growing delays the failed message comes later each time, and others before it.
 

@@ -95,7 +95,7 @@ def test_views_know_patterns(connection):
         )
         connection.execute("INSERT INTO delivery (mailbox_id, message_id, count) VALUES (?, 9, 0)", (number,))
     connection.execute("INSERT INTO segment VALUES (1, '', 0, '')")
-    connection.execute("INSERT INTO message VALUES (9, 1, 1, 0, 0, 0, 2, 4, 0, 0, 0, 0, 0)")
+    connection.execute("INSERT INTO message VALUES (9, 1, 1, 0, 0, 0, 2, 4, 0, 0, 0, 0, 0, '')")
     assert connection.execute("SELECT destination, waiting FROM mailboxes ORDER BY id").fetchall() == [
         ("topic://quakes.it", 1),
         ("topic://quakes.*", 1),
@@ -134,7 +134,8 @@ def test_every_table_view_and_column_is_documented(connection):
 OLD = """
 INSERT INTO destination VALUES (1, 'queue', 'orders', 0);
 INSERT INTO segment VALUES (1, '[]', 0, x'');
-INSERT INTO message VALUES (5, 1, 1, 0, 0, 0, 2, 4, 0, 0, 0, 0, 0);
+INSERT INTO message (id, destination_id, segment_id, position, length, kind, mode, priority, timestamp, expiration,
+    delivery_time, properties_length, body_length) VALUES (5, 1, 1, 0, 0, 0, 2, 4, 0, 0, 0, 0, 0);
 INSERT INTO delivery (mailbox_id, message_id, count) VALUES (1, 5, 3);
 """
 

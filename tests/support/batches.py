@@ -63,10 +63,12 @@ def make_frame(
     )
 
 
-def stored(destination: int, mailboxes: Sequence[int], frames: dict[int, bytes]) -> MessagesStored:
+def stored(
+    destination: int, mailboxes: Sequence[int], frames: dict[int, bytes], wishes: Sequence[str] = ()
+) -> MessagesStored:
     """The record for these messages."""
     heads = [decode_head(frame) for frame in frames.values()]
-    return MessagesStored(destination, list(mailboxes), list(frames), heads, list(frames.values()))
+    return MessagesStored(destination, list(mailboxes), list(frames), heads, list(frames.values()), list(wishes))
 
 
 def queue(number: int, name: str = "") -> DestinationCreated:
@@ -185,7 +187,8 @@ class Script:
         self.messages += frames
         for mailbox in mailboxes:
             self.waiting.setdefault(mailbox, []).extend(frames)
-        return [stored(destination, mailboxes, frames)]
+        wishes = ['{"max_redeliveries":1}' if self._choose(2) else "" for _ in frames] if self._choose(4) == 0 else []
+        return [stored(destination, mailboxes, frames, wishes)]
 
     def _remove(self) -> list[Record]:
         mailbox = self._one_of(list(self.waiting))

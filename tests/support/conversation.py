@@ -8,6 +8,7 @@ answered.  Lines that begin with # are remarks.  Commands:
         [no-local] [settled=3,4] [held=5]
     close c1/1                                  unsubscribe c1 NAME
     send c1 queue://orders a b c [producer=p seq=1] [priority=9] [ttl=MS] [delay=MS] [not-persistent]
+        [JMS...=PROPERTY]
     ack c1/1 4 5                                ack c1/1 up-to=5
     release c1/1 4 5 [delay=MS] [maximum=N] [reason=TEXT] [as-dead] [keeping]
     retry c1 queue://DLQ.orders [4 5]           wait MS
@@ -69,6 +70,7 @@ from rmimom.records import (
     SubscriptionCreated,
     SubscriptionDeleted,
 )
+from rmimom.values import PropertyValue
 
 DASHES = "----"
 FLAGS = {"no-local", "not-persistent", "shared", "as-dead", "keeping"}
@@ -91,6 +93,15 @@ class Words:
     def numbers(self, name: str) -> tuple[int, ...]:
         """A named list of numbers."""
         return tuple(int(word) for word in self.named.get(name, "").split(",") if word)
+
+    @property
+    def properties(self) -> dict[str, PropertyValue]:
+        """What is named as properties are that the broker knows; numbers are numbers."""
+        return {
+            name: int(value) if value.lstrip("-").isdigit() else value
+            for name, value in self.named.items()
+            if name.startswith(("JMS", "AMQ"))
+        }
 
     @property
     def consumer(self) -> tuple[str, int]:
@@ -221,6 +232,7 @@ def _send(words: Words, now: int) -> Command:
             persistent="not-persistent" not in words.flags,
             expiration=now + ttl if ttl else 0,
             delivery_time=now + delay if delay else 0,
+            properties=words.properties,
         )
         for body in words.plain[2:]
     ]

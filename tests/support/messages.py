@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import msgspec
+
 from rmimom.destination import Destination
 from rmimom.frame import DEFAULT_PRIORITY, NON_PERSISTENT, PERSISTENT, TEXT, Frame, decode_frame, encode
+from rmimom.values import PropertyValue
 
 
 def frame_for(
@@ -14,9 +19,11 @@ def frame_for(
     persistent: bool = True,
     expiration: int = 0,
     delivery_time: int = 0,
+    properties: Mapping[str, PropertyValue] | None = None,
 ) -> bytes:
     """A text message as its sender would make it."""
     data = body.encode()
+    text = msgspec.json.encode(properties) if properties else b""
     mode = PERSISTENT if persistent else NON_PERSISTENT
     return encode(
         Frame(
@@ -28,12 +35,12 @@ def frame_for(
             delivery_time=delivery_time,
             destination=str(destination),
             message_id="",
-            properties_length=0,
+            properties_length=len(text),
             body_length=len(data),
             correlation_id=None,
             reply_to=None,
             type=None,
-            properties=b"",
+            properties=text,
             body=data,
         )
     )

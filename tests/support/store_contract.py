@@ -112,6 +112,12 @@ class StoreContract(ABC):
             *deliveries(SECOND, [11, 12]),
         ]
 
+    def test_what_a_message_asks_for_is_kept(self, store, append):
+        asking = {30: make_frame(b"a"), 31: make_frame(b"b")}
+        append(*PLACES, stored(QUEUE, [QUEUE], FRAMES), stored(TOPIC, [FIRST], asking, ["", '{"x":1}']))
+        found = {row.id: row.wishes for row in contents(store)["messages"]}
+        assert found == {**dict.fromkeys(FRAMES, ""), 30: "", 31: '{"x":1}'}
+
     def test_a_message_for_nobody_is_kept_until_dropped(self, store, append):
         append(*PLACES, stored(TOPIC, [], FRAMES))
         assert store.frames([10, 19]) == {10: FRAMES[10], 19: FRAMES[19]}
