@@ -140,22 +140,6 @@ class Acknowledge(msgspec.Struct, frozen=True, gc=False):
     tags: tuple[int, ...] | list[int] = ()
 
 
-class Commit(msgspec.Struct, frozen=True, gc=False):
-    """A local transaction (§6.2.7): all its sends and acknowledgements, or none.
-
-    `transaction` names the session's transactions and `number` counts them from 1; what is committed twice under one
-    number (because the first answer was lost) is done once.  `sends` are frames by destination, in order; `acks` are
-    (consumer, up_to, tags) as in `Acknowledge`.  If the consumers do not hold everything that is acknowledged, because
-    it went to others after a reconnection, the command is refused with TransactionRolledBackError.
-    """
-
-    connection: str
-    transaction: str
-    number: int
-    sends: list[tuple[Destination, list[bytes]]]
-    acks: list[tuple[int, int, list[int]]]
-
-
 class Release(msgspec.Struct, frozen=True, gc=False):
     """The consumer failed on messages: they are delivered again, at their old place, flagged and counted.
 
@@ -175,6 +159,24 @@ class Release(msgspec.Struct, frozen=True, gc=False):
     reason: str = ""
     keep: bool = False
     close: bool = False
+
+
+class Commit(msgspec.Struct, frozen=True, gc=False):
+    """A local transaction (§6.2.7): all its sends and acknowledgements, or none.
+
+    `transaction` names the session's transactions and `number` counts them from 1; what is committed twice under one
+    number (because the first answer was lost) is done once.  `sends` are frames by destination, in order; `acks` are
+    (consumer, up_to, tags) as in `Acknowledge`, `releases` what consumers of the connection failed on.  If they do not
+    hold everything that these name, because it went to others after a reconnection, the command is refused with
+    TransactionRolledBackError.
+    """
+
+    connection: str
+    transaction: str
+    number: int
+    sends: list[tuple[Destination, list[bytes]]]
+    acks: list[tuple[int, int, list[int]]]
+    releases: list[Release] = []
 
 
 class Retry(msgspec.Struct, frozen=True, gc=False):

@@ -41,10 +41,7 @@ EXPIRED = "expired"
 def release(state: State, command: Release, turn: Turn) -> list[int] | None:
     """A consumer failed on messages; returns the tags that it holds no more, if it asked to keep what it can."""
     opened = state.client(command.connection).consumers.get(command.consumer)
-    if command.delay is not None and not 0 <= command.delay <= MAX_DELAY:
-        raise IllegalStateError(f"the delay is {command.delay} ms; it must be between 0 and {MAX_DELAY}")
-    if command.maximum is not None:
-        check_number(command.maximum, "the maximum of redeliveries", IllegalStateError, UNLIMITED)
+    check_release(command)
     if opened is None:
         return [] if command.keep else None
     mailbox, consumer = opened.mailbox, opened.consumer
@@ -75,6 +72,14 @@ def release(state: State, command: Release, turn: Turn) -> list[int] | None:
     if command.close:
         close_consumer(state, CloseConsumer(command.connection, command.consumer), turn)
     return [*lost, *(entry.id for entry in (*dead, *back))] if command.keep else None
+
+
+def check_release(command: Release) -> None:
+    """Raise IllegalStateError if the command asks for what cannot be, and change nothing."""
+    if command.delay is not None and not 0 <= command.delay <= MAX_DELAY:
+        raise IllegalStateError(f"the delay is {command.delay} ms; it must be between 0 and {MAX_DELAY}")
+    if command.maximum is not None:
+        check_number(command.maximum, "the maximum of redeliveries", IllegalStateError, UNLIMITED)
 
 
 def _terms(command: Release, entry: Entry, past: Past, policy: RedeliveryPolicy) -> tuple[int, int]:

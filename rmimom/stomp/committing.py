@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from rmimom.commands import Commit
-from rmimom.errors import IllegalStateError, JMSError, ResourceAllocationError, TransactionRolledBackError
+from rmimom.errors import IllegalStateError, JMSError, ResourceAllocationError
 from rmimom.stomp import refusing
 from rmimom.stomp.codec import Frame
 from rmimom.stomp.transaction import Transaction
@@ -58,8 +58,8 @@ def commit(session: Session, frame: Frame) -> None:
     assert transaction is not None
     del session.transactions[name]
     receipt = frame.headers.get("receipt")
-    if not (transaction.sends or transaction.acks):
-        _done(session, transaction, receipt, None, None)
+    if transaction.is_empty:
+        session.receipt(receipt)
         return
     session.unanswered += transaction.size
     session.ask(
@@ -69,6 +69,11 @@ def commit(session: Session, frame: Frame) -> None:
             session.next_commit(),
             list(transaction.sends.items()),
             transaction.acknowledged(),
+            [
+                release
+                for held, requeue in transaction.refused()
+                for release in refusing.releases(session.connection, held, requeue=requeue)
+            ],
         ),
         partial(_committed, session, transaction, receipt),
     )
@@ -77,23 +82,13 @@ def commit(session: Session, frame: Frame) -> None:
 def _committed(
     session: Session, transaction: Transaction, receipt: str | None, value: object, error: JMSError | None
 ) -> None:
-    session.unanswered -= transaction.size
-    _done(session, transaction, receipt, value, error)
-
-
-def _done(
-    session: Session, transaction: Transaction, receipt: str | None, value: object, error: JMSError | None
-) -> None:
     del value
-    if error is not None:
-        if not isinstance(error, TransactionRolledBackError):
-            transaction.give_back()
-        session.refuse(error, receipt or "")
-        return
-    for number, (_, held, requeue) in enumerate(transaction.nacks, 1):
-        refusing.refuse(session, held, receipt if number == len(transaction.nacks) else None, requeue=requeue)
-    if not transaction.nacks:
+    session.unanswered -= transaction.size
+    if error is None:
         session.receipt(receipt)
+        return
+    transaction.give_back()
+    session.refuse(error, receipt or "")
 
 
 def abort(session: Session, frame: Frame) -> None:

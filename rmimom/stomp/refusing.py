@@ -14,12 +14,17 @@ REASON: Final = "NACK"
 
 
 def refuse(session: Session, held: list[Held], receipt: str | None, *, requeue: bool) -> None:
-    """Give messages back to the core; with `requeue` the policy of their destination says what becomes of them."""
+    """Give messages back to the core."""
+    commands = releases(session.connection, held, requeue=requeue)
+    for number, command in enumerate(commands, 1):
+        session.ask(command, session.receipt_or_error(receipt if number == len(commands) else None))
+
+
+def releases(connection: str, held: list[Held], *, requeue: bool) -> list[Release]:
+    """The commands that do it, one for each consumer; `requeue` leaves it to the policy of the destination."""
     tags: dict[int, list[int]] = {}
     for one in held:
         tags.setdefault(one.consumer, []).append(one.tag)
-    for number, (consumer, refused) in enumerate(tags.items(), 1):
-        session.ask(
-            Release(session.connection, consumer, refused, dead=not requeue, reason=REASON),
-            session.receipt_or_error(receipt if number == len(tags) else None),
-        )
+    return [
+        Release(connection, consumer, refused, dead=not requeue, reason=REASON) for consumer, refused in tags.items()
+    ]

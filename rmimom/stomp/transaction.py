@@ -22,6 +22,11 @@ class Transaction:
         self.sends.setdefault(destination, []).append(frame)
         self.size += len(frame)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return not (self.sends or self.acks or self.nacks)
+
     def acknowledged(self) -> list[tuple[int, int, list[int]]]:
         """The acknowledgements as `Commit` wants them."""
         tags: dict[int, list[int]] = {}
@@ -29,6 +34,16 @@ class Transaction:
             for one in held:
                 tags.setdefault(one.consumer, []).append(one.tag)
         return [(consumer, 0, found) for consumer, found in tags.items()]
+
+    def refused(self) -> list[tuple[list[Held], bool]]:
+        """What was refused, in order, and whether it is to be delivered again; neighbours of one fate together."""
+        lots: list[tuple[list[Held], bool]] = []
+        for _, held, requeue in self.nacks:
+            if lots and lots[-1][1] == requeue:
+                lots[-1][0].extend(held)
+            else:
+                lots.append(([*held], requeue))
+        return lots
 
     def give_back(self) -> None:
         """What was acknowledged in it is held again: the client may acknowledge it once more."""

@@ -10,6 +10,7 @@ answered.  Lines that begin with # are remarks.  Commands:
     send c1 queue://orders a b c [producer=p seq=1] [priority=9] [ttl=MS] [delay=MS] [not-persistent]
         [JMS...=PROPERTY]
     ack c1/1 4 5                                ack c1/1 up-to=5
+    commit c1/1 queue://b x y [t=NAME] [number=2] [ack=4,5] [dead=6] [back=7] [delay=MS]
     release c1/1 4 5 [delay=MS] [maximum=N] [reason=TEXT] [as-dead] [keeping]
     retry c1 queue://DLQ.orders [4 5]           wait MS
     create c1 queue://orders                    delete c1 queue://orders
@@ -19,7 +20,8 @@ answered.  Lines that begin with # are remarks.  Commands:
     show
 
 Answers: `ok` or `refused`; then the records, one a line; then what is told, one a line.  `1 "a" x2 > 1` is the message
-with tag 1 and body a, delivered for the second time, for consumer 1.
+with tag 1 and body a, delivered for the second time, for consumer 1.  A commit sends, and settles what its consumer
+holds: `ack`, `dead` and `back` are tags.
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ from rmimom.commands import (
     Browse,
     CloseConsumer,
     Command,
+    Commit,
     Connect,
     CreateDestination,
     CreateTemporary,
@@ -262,6 +265,25 @@ def _release(words: Words, now: int) -> Command:
     )
 
 
+def _commit(words: Words, now: int) -> Command:
+    connection, consumer = words.consumer
+    sends = _send(Words(f"send {shlex.join([connection, *words.plain[1:]])}"), now) if words.plain[1:] else None
+    delay = words.number("delay") if "delay" in words.named else None
+    releases = [
+        Release(connection, consumer, words.numbers(fate), delay=delay, dead=fate == "dead", reason="refused")
+        for fate in ("dead", "back")
+        if fate in words.named
+    ]
+    return Commit(
+        connection,
+        words.named.get("t", "t"),
+        words.number("number", 1),
+        [(sends.destination, sends.frames)] if isinstance(sends, Send) else [],
+        [(consumer, 0, list(words.numbers("ack")))],
+        releases,
+    )
+
+
 def _retry(words: Words, now: int) -> Command:
     ids = tuple(map(int, words.plain[2:]))
     return Retry(words.plain[0], words.destination, ids or None)
@@ -276,6 +298,7 @@ _COMMANDS: dict[str, Callable[[Words, int], Command]] = {
     "send": _send,
     "ack": lambda words, now: Acknowledge(*words.consumer, words.number("up-to"), tuple(map(int, words.plain[1:]))),
     "browse": _browse,
+    "commit": _commit,
     "release": _release,
     "retry": _retry,
     "create": lambda words, now: CreateDestination(words.plain[0], words.destination),
