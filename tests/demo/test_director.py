@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+
+import pytest
+
 from rmimom.demo.director import Director
 from rmimom.demo.tally import Tally
+
+
+@pytest.fixture(autouse=True)
+def _loud_afterwards() -> Iterator[None]:
+    """The demonstration keeps logs out of its view; tests after this one want to see them."""
+    loggers = [logging.getLogger(name) for name in ("Pyro5", "rmimom")]
+    levels = [logger.level for logger in loggers]
+    yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
 
 
 def test_the_week_comes_out_right() -> None:
