@@ -95,6 +95,8 @@ class Subscribe(msgspec.Struct, frozen=True, gc=False):
     have several consumers, who compete; it is the durable one, or the one of this `name`, which lives as long as any
     of its consumers (§8.3.2, §8.3.4).
     `prefetch` is how many messages, `prefetch_bytes` how many bytes may be with the consumer unacknowledged.
+    Of the consumers of a queue or a shared subscription those with a higher `priority` are served first while they have
+    room; if any is `exclusive`, one such alone is served (`rmimom.core.line`).
     After a reconnection `settled` lists the tags that the consumer acknowledged without hearing the answer, and
     `held` the tags that it still works on.  Accepted carries the set of those of `held` that are no longer its own.
     """
@@ -112,6 +114,8 @@ class Subscribe(msgspec.Struct, frozen=True, gc=False):
     callback: str = ""
     shared: bool = False
     name: str = ""
+    priority: int = 0
+    exclusive: bool = False
 
 
 class CloseConsumer(msgspec.Struct, frozen=True, gc=False):

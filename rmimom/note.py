@@ -12,6 +12,7 @@ import msgspec
 
 PREFIX: Final = "JMS_rmimom_"
 """Of the properties that this provider sets."""
+FIRST_IN_GROUP: Final = "JMSXGroupFirstForConsumer"
 MAX_REASON: Final = 1000
 """Characters of a reason; what is longer is cut."""
 
@@ -21,7 +22,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     A dead letter (or an expired message) has all but `retried_at`: where it was sent, why it is here, how often its
     consumers had failed on it, since when it is here, and the ids of the mailboxes it came from.  A message that was
-    sent back has `retried_at` alone.
+    sent back has `retried_at` alone.  `first_in_group` tells a consumer that a group of messages is its own from here.
     """
 
     original_destination: str = ""
@@ -30,6 +31,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     dead_at: int = 0
     retried_at: int = 0
     sources: list[int] = []
+    first_in_group: bool = False
 
     @property
     def is_dead(self) -> bool:
@@ -54,10 +56,10 @@ def decode_note(text: str) -> Note:
         return Note()
 
 
-def note_properties(text: str) -> dict[str, str | int]:
+def note_properties(text: str) -> dict[str, str | int | bool]:
     """The note as the properties of a message."""
     note = decode_note(text)
-    found: dict[str, str | int] = {}
+    found: dict[str, str | int | bool] = {}
     if note.is_dead:
         found[PREFIX + "original_destination"] = note.original_destination
         found[PREFIX + "dead_reason"] = note.reason
@@ -65,7 +67,14 @@ def note_properties(text: str) -> dict[str, str | int]:
         found[PREFIX + "dead_at"] = note.dead_at
     if note.retried_at:
         found[PREFIX + "retried_at"] = note.retried_at
+    if note.first_in_group:
+        found[FIRST_IN_GROUP] = True
     return found
+
+
+def mark_first_in_group(text: str) -> str:
+    """The note, with a word that the message is the first of its group for the consumer."""
+    return encode_note(msgspec.structs.replace(decode_note(text), first_in_group=True))
 
 
 def clean_reason(reason: str) -> str:

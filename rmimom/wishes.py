@@ -23,18 +23,22 @@ REDELIVERY_DELAY_NAME: Final = PREFIX + "redelivery_delay"
 
 SHORTEST: Final = len(b'{"JMSXGroupID":"x"}')
 """No properties of fewer bytes hold a wish."""
-_SIGNS: Final = (PREFIX.encode(),)
+MIN_INT: Final = -(2**31)
+MAX_INT: Final = 2**31 - 1
+_SIGNS: Final = (PREFIX.encode(), b"JMSXGroupID")
 
 
 class Wishes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What one message asks for.
 
     `max_redeliveries` (-1 without limit) and `redelivery_delay` (milliseconds before each) override the policy of its
-    destination.
+    destination.  `group` is JMSXGroupID; the message `closes` it if its JMSXGroupSeq is below 0 (§3.5.9).
     """
 
     max_redeliveries: int | None = None
     redelivery_delay: int | None = None
+    group: str = ""
+    closes: bool = False
 
 
 _NOTHING: Final = Wishes()
@@ -56,6 +60,10 @@ def read_wishes(head: Head, frame: bytes) -> Wishes | None:
         max_redeliveries=_number(properties, MAX_REDELIVERIES_NAME, UNLIMITED, MAX_REDELIVERIES),
         redelivery_delay=_number(properties, REDELIVERY_DELAY_NAME, 0, MAX_DELAY),
     )
+    group = properties.get("JMSXGroupID")
+    if isinstance(group, str) and group:
+        closes = (_number(properties, "JMSXGroupSeq", MIN_INT, MAX_INT) or 0) < 0
+        wishes = msgspec.structs.replace(wishes, group=group, closes=closes)
     return None if wishes == _NOTHING else wishes
 
 

@@ -16,23 +16,35 @@ class Consumer:
     __slots__ = (
         "_taken_away",
         "connection",
+        "exclusive",
         "held",
         "held_bytes",
         "number",
         "prefetch",
         "prefetch_bytes",
+        "priority",
         "selector",
         "waiting",
     )
 
     def __init__(
-        self, connection: str, number: int, prefetch: int, prefetch_bytes: int, selector: Selector | None = None
+        self,
+        connection: str,
+        number: int,
+        prefetch: int,
+        prefetch_bytes: int,
+        selector: Selector | None = None,
+        *,
+        priority: int = 0,
+        exclusive: bool = False,
     ) -> None:
         self.connection = connection
         self.number = number
         self.prefetch = prefetch
         self.prefetch_bytes = prefetch_bytes
         self.selector = selector
+        self.priority = priority
+        self.exclusive = exclusive
         self.held: dict[int, Entry] = {}
         self.held_bytes = 0
         self.waiting = False  # whether it stands in its mailbox's line of consumers with room

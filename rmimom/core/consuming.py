@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from rmimom.commands import Acknowledge, CloseConsumer, DeleteSubscription, Examined, Subscribe
 from rmimom.core.consumer import Consumer
-from rmimom.core.limits import MAX_URI_LENGTH, check_number, check_text
+from rmimom.core.limits import MAX_RANK, MAX_URI_LENGTH, check_number, check_text
 from rmimom.core.mailbox import Mailbox
 from rmimom.core.place import Place, QueuePlace, TopicPlace
 from rmimom.core.state import Client, OpenConsumer, State
@@ -30,6 +30,10 @@ def subscribe(state: State, command: Subscribe, turn: Turn) -> list[int]:
     if command.prefetch < 1 or command.prefetch_bytes < 1:
         raise IllegalStateError(
             f"prefetch is {command.prefetch} messages and {command.prefetch_bytes} bytes; both must be at least 1"
+        )
+    if not -MAX_RANK <= command.priority <= MAX_RANK:
+        raise IllegalStateError(
+            f"the priority of a consumer is a number from {-MAX_RANK} to {MAX_RANK}, not {command.priority}"
         )
     _check_names(command)
     selector = parse_selector(command.selector)
@@ -56,7 +60,15 @@ def subscribe(state: State, command: Subscribe, turn: Turn) -> list[int]:
         selector = None
         subscription.connection = command.connection
         mailbox = subscription.mailbox
-    consumer = Consumer(command.connection, command.consumer, command.prefetch, command.prefetch_bytes, selector)
+    consumer = Consumer(
+        command.connection,
+        command.consumer,
+        command.prefetch,
+        command.prefetch_bytes,
+        selector,
+        priority=command.priority,
+        exclusive=command.exclusive,
+    )
     client.consumers[command.consumer] = OpenConsumer(consumer, mailbox, place, subscription)
     lost = mailbox.open(consumer, command.settled, command.held, turn)
     if command.settled:

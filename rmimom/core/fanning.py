@@ -22,8 +22,8 @@ from rmimom.frame import Delivered
 
 def fan_out(mailboxes: Sequence[Mailbox], entries: list[Entry], residence: Residence, turn: Turn) -> None:
     """Put the same new entries into each mailbox and deliver what can be delivered, each in order."""
-    if any(entry.expiration for entry in entries):
-        # Somebody has to look at the clock for each.
+    if any(entry.expiration or entry.wishes is not None for entry in entries):
+        # Somebody has to look at the clock for each, or at its group.
         for mailbox in mailboxes:
             mailbox.put(entries, turn)
         return

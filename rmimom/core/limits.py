@@ -8,6 +8,8 @@ from rmimom.errors import JMSError
 
 MAX_NUMBER = 2**63 - 1
 """The greatest number that any store and any peer can take."""
+MAX_RANK = 1_000_000
+"""The greatest priority that a consumer can have."""
 MAX_NAME_LENGTH = 255
 MAX_URI_LENGTH = 2048
 

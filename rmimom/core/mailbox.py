@@ -5,8 +5,8 @@
                  └── returned ──┘   with its count raised; after a failure perhaps by way of delayed
     doubtful ─► held again by who had it, gone, or ready with its count raised
 
-Rule 1: an entry is in exactly one of these places.  Expired entries that still stand in the ready list are ghosts:
-        they are gone already and are passed over when their turn comes.
+Rule 1: an entry is in exactly one of these places.  Expired entries that still stand in the ready list are ghosts
+        (`expiring.py`): they are gone already and are passed over when their turn comes.
 Rule 2: only this module moves entries between the places.
 Rule 3: whatever leaves for good is written into the turn, if the store knows of it.  What moves to another mailbox
         leaves by `take_out` and arrives by `take_in`; whoever moves it (`burying.py`) writes that down.
@@ -28,6 +28,9 @@ from msgspec import Raw
 from rmimom.core.agenda import Agenda
 from rmimom.core.consumer import Consumer
 from rmimom.core.entry import Entry
+from rmimom.core.expiring import Expirations
+from rmimom.core.grouping import Groups
+from rmimom.core.line import Line
 from rmimom.core.past import Past
 from rmimom.core.residence import Residence
 from rmimom.core.turn import Key, Turn
@@ -35,12 +38,10 @@ from rmimom.core.waiting import WaitingRoom
 from rmimom.destination import Destination
 from rmimom.effects import NOT_LOADED, Examine
 from rmimom.frame import Delivered
-from rmimom.note import decode_note
+from rmimom.note import decode_note, mark_first_in_group
 from rmimom.selector import Selector
 
 HIGHEST_PRIORITY = 9
-_GHOSTS_TOLERATED = 1000
-_STALE_TOLERATED = 1000
 
 
 class Mailbox:
@@ -53,8 +54,7 @@ class Mailbox:
         "_doubt_ends",
         "_doubtful",
         "_expirations",
-        "_expiring",
-        "_ghosts",
+        "_groups",
         "_line",
         "_pasts",
         "_ready",
@@ -95,13 +95,12 @@ class Mailbox:
         self._alarm = 0  # the earliest time noted in the agenda and not come yet, 0 for none
         self._pasts: dict[int, Past] = {}  # of entries that came back or came from elsewhere
         self._ready = WaitingRoom(self._pasts)
-        self._line: deque[Consumer] = deque()  # consumers with room, the next one first
+        self._line = Line()
+        self._groups = Groups()
         self._delayed: list[tuple[int, int, Entry]] = []
         self._doubtful: dict[int, Entry] = {}
         self._doubt_ends = 0
-        self._expirations: list[tuple[int, int]] = []  # a heap; entries no longer in the ready list linger for a while
-        self._expiring: dict[int, Entry] = {}  # entries in the ready list that may expire
-        self._ghosts = 0
+        self._expirations = Expirations()
 
     # What can be asked.
 
@@ -113,7 +112,7 @@ class Mailbox:
     @property
     def waiting(self) -> int:
         """Messages that a consumer could have now or once the doubt is over."""
-        return len(self._ready) - self._ghosts + len(self._doubtful)
+        return len(self._ready) + self._ready.parked - self._expirations.ghosts + len(self._doubtful)
 
     @property
     def held(self) -> int:
@@ -130,7 +129,7 @@ class Mailbox:
     def at_rest(self) -> Iterator[Entry]:
         """Every entry that nobody holds, not even in doubt; in no promised order."""
         for entry in self._ready:
-            if not self._may_expire(entry) or entry.id in self._expiring:
+            if not self._may_expire(entry) or entry.id in self._expirations.watched:
                 yield entry
         for _, _, entry in self._delayed:
             yield entry
@@ -145,21 +144,24 @@ class Mailbox:
     def browse(self, after: tuple[int, int] | None, now: int) -> Iterator[tuple[Entry, Past]]:
         """What waits behind the place `after` (priority, id), in order, each with what it has behind it."""
         priority, last = (HIGHEST_PRIORITY, 0) if after is None else after
+        watched = self._expirations.watched
         for entry in self._ready.after(priority, last):
-            if not self._may_expire(entry) or (entry.id in self._expiring and entry.expiration > now):
+            if not self._may_expire(entry) or (entry.id in watched and entry.expiration > now):
                 yield entry, self._pasts.get(entry.id) or Past()
 
     # Entries come in.
 
-    def put(self, entries: Sequence[Entry], turn: Turn, group: Selector | None = None, *, sharing: bool = True) -> None:
-        """Add new entries and deliver what can be delivered; mailboxes of one `group` are given the same entries."""
+    def put(
+        self, entries: Sequence[Entry], turn: Turn, shared_by: Selector | None = None, *, sharing: bool = True
+    ) -> None:
+        """Add new entries and deliver what can be delivered; mailboxes with one `shared_by` are given the same ones."""
         self.enqueued += len(entries)
         append = self._ready.append
         for entry in entries:
             if entry.expiration:
                 self._watch_expiration(entry)
             append(entry)
-        self.dispatch(turn, new=sharing, group=group)
+        self.dispatch(turn, new=sharing, shared_by=shared_by)
 
     def eager_consumer(self, count: int, size: int) -> Consumer | None:
         """The only consumer, if nothing waits before it and it has room for so many more messages and bytes."""
@@ -176,9 +178,8 @@ class Mailbox:
         self.enqueued += len(entries)
         consumer.held.update(entries)
         consumer.held_bytes += size
-        if consumer.waiting and not consumer.has_room:
-            consumer.waiting = False
-            self._line.remove(consumer)
+        if not consumer.has_room:
+            self._line.leave(consumer)
         if self.durable:
             stored_up_to = max((number for number, entry in entries.items() if entry.stored), default=0)
             if stored_up_to > self.delivered_up_to:
@@ -198,6 +199,8 @@ class Mailbox:
         if delivery_time > now:
             heappush(self._delayed, (delivery_time, entry.id, entry))
             self._wake_at(delivery_time)
+            if past is not None and past.due > now:
+                self._groups.block(entry)
         elif entry.id <= self.delivered_up_to:
             self._doubtful[entry.id] = entry
         else:
@@ -212,13 +215,7 @@ class Mailbox:
             self._wake_at(when)
 
     def _watch_expiration(self, entry: Entry) -> None:
-        expiring, expirations = self._expiring, self._expirations
-        expiring[entry.id] = entry
-        heappush(expirations, (entry.expiration, entry.id))
-        if len(expirations) > 2 * len(expiring) + _STALE_TOLERATED:
-            # Most messages are consumed long before they expire: memory must not grow with the flow.
-            expirations[:] = [(watched.expiration, watched.id) for watched in expiring.values()]
-            heapify(expirations)
+        self._expirations.watch(entry)
         self._wake_at(entry.expiration)
 
     def _wake_at(self, when: int) -> None:
@@ -228,14 +225,15 @@ class Mailbox:
 
     # Entries go out to consumers.
 
-    def dispatch(self, turn: Turn, *, new: bool = False, group: Selector | None = None) -> None:
+    def dispatch(self, turn: Turn, *, new: bool = False, shared_by: Selector | None = None) -> None:
         """Hand entries to consumers with room, in turn, until one or the other runs out.
 
         Afterwards nothing waits or no consumer has room, except in doubt.  So if the entries are `new` to all
-        mailboxes of a group in this turn, each hands out the first few of the same entries in the same order, and
+        mailboxes that share in this turn, each hands out the first few of the same entries in the same order, and
         consumers of one connection share a delivery.  Otherwise sharing could change the order for one of them.
         """
         line, ready = self._line, self._ready
+        front = line.front
         if ready.unexamined:
             notes = {
                 number: past.note for number in ready.unexamined if (past := self._pasts.get(number)) and past.note
@@ -243,37 +241,47 @@ class Mailbox:
             selectors = [str(selector) for selector in ready.selectors]
             turn.effects.append(Examine(self.id, selectors, ready.unexamined, notes))
             ready.unexamined = []
-        if not line or not ready or self._doubtful:
+        if not front or not ready or self._doubtful:
             return
         selective = ready.selective
         now = turn.now
         stored_up_to = 0
         pasts = self._pasts
         residence = self._residence
-        while line and ready:
+        while front and ready:
             if selective:
                 chosen = self._choose()
                 if chosen is None:
                     break
-                entry = chosen
+                entry, front = chosen
             else:
                 entry = ready.pop()
             entry_id = entry.id
+            consumer = front[0]
+            wishes = entry.wishes
+            group = ""
+            if wishes is not None and wishes.group:
+                group = wishes.group
+                if self._groups.is_blocked(group):
+                    ready.park(entry, group)
+                    continue
+                consumer = self._groups.consumer_for(group, consumer)
+                if not consumer.waiting:
+                    ready.park(entry, consumer)
+                    continue
             if entry.expiration and self._may_expire(entry):
-                if self._expiring.pop(entry_id, None) is None:
-                    self._ghosts -= 1
+                if not self._expirations.take(entry):
                     continue
                 if entry.expiration <= now:
                     self._expire(entry, turn)
                     continue
-            consumer = line[0]
             consumer.held[entry_id] = entry
             consumer.held_bytes += entry.size
             past = pasts.get(entry_id) if pasts else None
             deliveries = turn.deliveries_to(consumer.connection)
             key: Key
-            if new:
-                key = entry_id if group is None else (entry_id, group)
+            if new and not group:
+                key = entry_id if shared_by is None else (entry_id, shared_by)
             else:
                 key = (entry_id, consumer.number)
             delivery = deliveries.get(key)
@@ -286,6 +294,9 @@ class Mailbox:
             else:
                 delivery.consumers.append(consumer.number)
                 delivery.counts.append(1 if past is None else past.returns + 1)
+            if wishes is not None and group and self._groups.delivered(group, consumer, closes=wishes.closes):
+                deliveries[key].note = mark_first_in_group(past.note if past is not None else "")
+                self._groups.trim(self.consumers)
             if entry.stored:
                 if entry_id > stored_up_to:  # noqa: PLR1730 - max() costs more, and this is done for every message
                     stored_up_to = entry_id
@@ -293,22 +304,26 @@ class Mailbox:
                     # The frame is on its way to its only reader; should it come back, the store has it.
                     residence.forget(entry)
             if not consumer.has_room:
-                consumer.waiting = False
-                line.popleft()
-            elif len(line) > 1:
-                line.rotate(-1)
+                line.leave(consumer)
+                front = line.front
+            elif len(front) > 1 and front[0] is consumer:
+                front.rotate(-1)
         if self.durable and stored_up_to > self.delivered_up_to:
             self.delivered_up_to = stored_up_to
             turn.advanced(self.id, stored_up_to)
 
-    def _choose(self) -> Entry | None:
-        """The next entry for the first consumer in line whose selector takes one; that consumer comes to the front."""
-        line, ready = self._line, self._ready
-        for _ in range(len(line)):
-            try:
-                return ready.pop(line[0].selector)
-            except IndexError:
-                line.rotate(-1)
+    def _choose(self) -> tuple[Entry, deque[Consumer]] | None:
+        """The next entry for the first consumer in line whose selector takes one; that consumer comes to the front.
+
+        The other value is the part of the line in which it stands.
+        """
+        ready = self._ready
+        for level in self._line.levels():
+            for _ in range(len(level)):
+                try:
+                    return ready.pop(level[0].selector), level
+                except IndexError:
+                    level.rotate(-1)
         return None
 
     def examined(self, selector: Selector, ids: list[int], turn: Turn) -> None:
@@ -317,9 +332,9 @@ class Mailbox:
         self.dispatch(turn)
 
     def _line_up(self, consumer: Consumer) -> None:
-        if not consumer.waiting and consumer.has_room:
-            consumer.waiting = True
-            self._line.append(consumer)
+        self._line.join(consumer)
+        if self._ready.parked and consumer.waiting:
+            self._ready.unpark(consumer, consumer.prefetch - len(consumer.held))
 
     # Consumers come and go.
 
@@ -339,11 +354,13 @@ class Mailbox:
                 entry = back.pop(tag, None)
                 if entry is not None:
                     consumer.hold(entry)
+                    self._groups.hold(entry, consumer)
                 elif self.is_lost(consumer, tag):
                     lost.append(tag)
         self.consumers.append(consumer)
         if consumer.selector is not None:
             self._ready.open_lane(consumer.selector)
+        self._regard_consumers()
         self._line_up(consumer)
         self.dispatch(turn)
         return lost
@@ -374,6 +391,19 @@ class Mailbox:
             self._settle(gone, tuple(buried), turn)
             self.dispatch(turn)
 
+    def _regard_consumers(self) -> None:
+        """Consumers came or went: find out whether one of them is to have everything."""
+        if self._line.choose_sole(self.consumers):
+            sole = self._line.sole
+            for consumer in self.consumers:
+                if sole is not None and consumer is not sole:
+                    self._let_go_of_groups(consumer)
+
+    def _let_go_of_groups(self, consumer: Consumer) -> None:
+        if len(self._groups):
+            self._groups.let_go(consumer)
+            self._ready.unpark(consumer)
+
     def is_lost(self, consumer: Consumer, tag: int) -> bool:
         """Whether a message that a consumer works on is not its own any more, because others have or had it."""
         return tag not in consumer.held and (self.durable or tag > self.id)
@@ -384,9 +414,7 @@ class Mailbox:
         for tag in tags & self._doubtful.keys():
             taken[tag] = self._doubtful.pop(tag)
         for entry in self._ready.take_returned(tags):
-            if self._may_expire(entry) and self._expiring.pop(entry.id, None) is None:
-                self._ghosts -= 1
-            else:
+            if not self._may_expire(entry) or self._expirations.take(entry):
                 taken[entry.id] = entry
         if self._delayed:
             # Failed, and perhaps done all the same by a client that never heard that its failure had arrived.
@@ -399,7 +427,14 @@ class Mailbox:
         if found:
             self._delayed = [waiting for waiting in self._delayed if waiting[2].id not in ids]
             heapify(self._delayed)
+            for entry in found:
+                self._unblock(entry)
         return found
+
+    def _unblock(self, entry: Entry) -> None:
+        group = self._groups.unblock(entry)
+        if group:
+            self._ready.unpark(group)
 
     def close(self, consumers: Iterable[Consumer], turn: Turn) -> None:
         """Let consumers out; what they held goes back to its place, or is gone with a mailbox that is not durable.
@@ -409,23 +444,21 @@ class Mailbox:
         entries: list[Entry] = []
         for consumer in consumers:
             self.consumers.remove(consumer)
-            if consumer.waiting:
-                consumer.waiting = False
-                self._line.remove(consumer)
+            self._line.leave(consumer)
+            self._let_go_of_groups(consumer)
             if consumer.selector is not None:
                 self._ready.close_lane(consumer.selector)
             entries += consumer.held.values()
             consumer.held.clear()
             consumer.held_bytes = 0
+        self._regard_consumers()
         self._give_back(entries, turn)
         self.dispatch(turn)
 
     def shut(self, consumer: Consumer) -> None:
         """Give a consumer nothing more, because it is about to close."""
         consumer.prefetch = 0
-        if consumer.waiting:
-            consumer.waiting = False
-            self._line.remove(consumer)
+        self._line.leave(consumer)
 
     def note_failures(self, consumer: Consumer, tags: Iterable[int]) -> list[tuple[Entry, Past]]:
         """A consumer failed on these of what it holds; returns them with their past.  They stay where they are.
@@ -458,6 +491,7 @@ class Mailbox:
             if due > turn.now:
                 heappush(self._delayed, (due, entry.id, entry))
                 self._wake_at(due)
+                self._groups.block(entry)
             else:
                 if self._may_expire(entry):
                     self._watch_expiration(entry)
@@ -527,9 +561,8 @@ class Mailbox:
         """Remove everything that nobody holds; returns how many."""
         entries = [*self.at_rest(), *self._doubtful.values()]
         self._ready.clear()
-        self._expiring.clear()
         self._expirations.clear()
-        self._ghosts = 0
+        self._groups.clear_blocks()
         self._delayed.clear()
         self._doubtful.clear()
         self._leave(entries, turn)
@@ -561,7 +594,7 @@ class Mailbox:
 
     def take_in(self, entry: Entry, past: Past) -> None:
         """Take in an entry from elsewhere, at the place that its age gives it; the caller dispatches."""
-        if self._ghosts:
+        if self._expirations.ghosts:
             # It may have expired here, and its ghost would rise.
             self._bury()
         self.enqueued += 1
@@ -580,28 +613,23 @@ class Mailbox:
             if self._may_expire(entry):
                 self._watch_expiration(entry)
             self._ready.put_back(entry)
+            self._unblock(entry)
         if self._doubtful and now >= self._doubt_ends:
             entries = list(self._doubtful.values())
             self._doubtful.clear()
             self._give_back(entries, turn)
-        while self._expirations and self._expirations[0][0] <= now:
-            _, entry_id = heappop(self._expirations)
-            expired = self._expiring.pop(entry_id, None)
-            if expired is not None:
-                self._ghosts += 1
-                self._expire(expired, turn)
+        while (expired := self._expirations.pop(now)) is not None:
+            self._expire(expired, turn)
         # So that they cannot pile up in an idle queue.
-        if self._ghosts > _GHOSTS_TOLERATED and self._ghosts * 2 > len(self._ready):
+        if self._expirations.too_many_ghosts(len(self._ready) + self._ready.parked):
             self._bury()
         self.dispatch(turn)
         self._set_alarm()
 
     def _set_alarm(self) -> None:
-        expirations = self._expirations
-        while expirations and expirations[0][1] not in self._expiring:
-            heappop(expirations)
-        if expirations:
-            self._wake_at(expirations[0][0])
+        next_expiration = self._expirations.next()
+        if next_expiration:
+            self._wake_at(next_expiration)
         if self._delayed:
             self._wake_at(self._delayed[0][0])
         if self._doubtful:
@@ -609,6 +637,6 @@ class Mailbox:
 
     def _bury(self) -> None:
         """Take all ghosts out of the ready list."""
-        ghosts = {entry.id for entry in self._ready if self._may_expire(entry) and entry.id not in self._expiring}
-        self._ready.remove(ghosts)
-        self._ghosts = 0
+        watched = self._expirations.watched
+        self._ready.remove({entry.id for entry in self._ready if self._may_expire(entry) and entry.id not in watched})
+        self._expirations.ghosts = 0

@@ -6,13 +6,16 @@ finds its next message at once, however many others wait before it, and each mes
 
 Rule 1: `_present` says who waits.  An entry stands in the list of all and in every lane that takes it; when it leaves
         by one of them the others keep a stale copy, which is passed over when its turn comes and swept out at times.
-Rule 2: an entry whose frame rests in the store cannot be held against a selector here.  Its id goes to `unexamined`;
+Rule 2: an entry that may not be handed out for a while (`grouping.py`) is parked: it waits in its order, but `pop` does
+        not find it until it is unparked.
+Rule 3: an entry whose frame rests in the store cannot be held against a selector here.  Its id goes to `unexamined`;
         until somebody has read the frame and says `examined`, only consumers without a selector can have it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from heapq import merge
 
 from rmimom.core.entry import Entry
 from rmimom.core.past import Past
@@ -33,7 +36,7 @@ class _Lane:
 class WaitingRoom:
     """The entries of a mailbox that wait for a consumer; see the module's text."""
 
-    __slots__ = ("_all", "_lanes", "_pasts", "_present", "unexamined")
+    __slots__ = ("_all", "_lanes", "_parked", "_pasts", "_present", "parked", "unexamined")
 
     def __init__(self, pasts: Mapping[int, Past] | None = None) -> None:
         """`pasts` says what entries have behind them, which selectors see, too; the mailbox keeps it up to date."""
@@ -41,18 +44,25 @@ class WaitingRoom:
         self._all = ReadyList()
         self._lanes: dict[Selector, _Lane] = {}
         self._present: dict[int, Entry] = {}  # kept only while there are lanes
+        self._parked: dict[object, ReadyList] = {}
+        self.parked = 0  # how many entries are
         self.unexamined: list[int] = []
 
     def __len__(self) -> int:
+        """How many entries wait and are not parked."""
         return len(self._present) if self._lanes else len(self._all)
 
     def __iter__(self) -> Iterator[Entry]:
-        """Every entry in delivery order, without taking any."""
-        yield from self._true(self._all)
+        """Every entry in delivery order, parked or not, without taking any."""
+        yield from self._with_parked(self._true(self._all), self._parked.values())
 
     def after(self, priority: int, last: int) -> Iterator[Entry]:
         """Entries that come after the place of entry `last` of this priority, in delivery order, without taking any."""
-        return self._true(self._all.after(priority, last))
+        parked = [ready.after(priority, last) for ready in self._parked.values()]
+        return self._with_parked(self._true(self._all.after(priority, last)), parked)
+
+    def _with_parked(self, entries: Iterator[Entry], parked: Iterable[Iterable[Entry]]) -> Iterator[Entry]:
+        return merge(entries, *parked, key=_place) if self._parked else entries
 
     def _true(self, entries: Iterable[Entry]) -> Iterator[Entry]:
         """These without stale copies."""
@@ -105,16 +115,47 @@ class WaitingRoom:
             if self._present.pop(entry.id, None) is not None:
                 return entry
 
+    def park(self, entry: Entry, where: object) -> None:
+        """Put an entry that was popped aside; it waits there until `unpark` is called for this place."""
+        ready = self._parked.get(where)
+        if ready is None:
+            ready = self._parked[where] = ReadyList()
+        ready.put_back(entry)
+        self.parked += 1
+
+    def unpark(self, where: object, most: int | None = None) -> None:
+        """Let entries parked there wait with the others again, in their order: all, or so many at most."""
+        ready = self._parked.get(where)
+        if ready is None:
+            return
+        count = len(ready) if most is None else min(most, len(ready))
+        self.parked -= count
+        for _ in range(count):
+            self.put_back(ready.pop())
+        if not ready:
+            del self._parked[where]
+
     def take_returned(self, ids: set[int]) -> list[Entry]:
         """Take the entries with these ids that were put back; those that were not are passed over."""
         taken = self._all.take_returned(ids)
         if self._lanes:
             taken = [entry for entry in taken if self._present.pop(entry.id, None) is not None]
-        return taken
+        return taken + self._remove_parked(ids & self._pasts.keys())
+
+    def _remove_parked(self, ids: set[int]) -> list[Entry]:
+        removed: list[Entry] = []
+        if self._parked and ids:
+            for where, ready in list(self._parked.items()):
+                removed += ready.remove(ids)
+                if not ready:
+                    del self._parked[where]
+            self.parked -= len(removed)
+        return removed
 
     def remove(self, ids: set[int]) -> None:
         """Take all entries with these ids; costs a pass over everything that waits."""
         self._all.remove(ids)
+        self._remove_parked(ids)
         for number in ids:
             self._present.pop(number, None)
 
@@ -125,6 +166,8 @@ class WaitingRoom:
         for lane in self._lanes.values():
             lane.ready.clear()
         self._present.clear()
+        self._parked.clear()
+        self.parked = 0
         self.unexamined.clear()
         return everything
 
@@ -155,7 +198,7 @@ class WaitingRoom:
             if not self._lanes:
                 self._present = {entry.id: entry for entry in self._all}
             lane = self._lanes[selector] = _Lane()
-            for entry in self:
+            for entry in self._true(self._all):
                 if entry.frame is None:
                     self.unexamined.append(entry.id)
                 elif self._values(entry.frame, entry.id).match(selector):
@@ -181,6 +224,11 @@ class WaitingRoom:
                 entry = self._present.get(number)
                 if entry is not None:
                     lane.ready.put_back(entry)
+
+
+def _place(entry: Entry) -> tuple[int, int]:
+    """Where an entry stands in the order of delivery."""
+    return -entry.priority, entry.id
 
 
 def _keep(ready: ReadyList, present: dict[int, Entry]) -> None:

@@ -260,7 +260,7 @@ def test_expired_message_among_those_given_back_is_not_given_to_who_claims_it() 
     desk.wake(NOW + 10)
     lost, outcome = desk.open(consumer("d"), held=(1,))
     assert (lost, told(outcome)) == ([1], {"d": [(2, 2)]})
-    assert desk.mailbox._ghosts == 0
+    assert desk.mailbox._expirations.ghosts == 0
 
 
 def places(desk: Desk) -> Sequence[int]:
@@ -357,7 +357,7 @@ def test_memory_does_not_grow_with_the_flow_of_messages_that_may_expire() -> Non
     for number in range(1, 20_001):
         desk.put(number, expiration=NOW + 3_600_000 + number)
         desk.acknowledge(reader, number)
-    assert len(desk.mailbox._expirations) < 2000
+    assert len(desk.mailbox._expirations._heap) < 2000
     assert len(desk.agenda._heap) == 1
     assert desk.wake(NOW + 3_600_001).records == []
     assert desk.agenda.next() is None or len(desk.agenda._heap) == 1

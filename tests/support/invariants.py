@@ -50,22 +50,36 @@ def _check_mailbox(mailbox: Mailbox) -> None:
     assert len(ids) == len(set(ids)), f"mailbox {mailbox.id} has a message in two places: {sorted(ids)}"
     assert mailbox.pending == len(ids), f"mailbox {mailbox.id} counts {mailbox.pending} of {len(ids)}"
     ready = list(mailbox._ready)
-    assert len(ready) == len(mailbox._ready)
+    parked = {entry.id: where for where, parked in mailbox._ready._parked.items() for entry in parked}
+    assert len(ready) == len(mailbox._ready) + len(parked)
+    assert mailbox._ready.parked == len(parked)
     order = [(-entry.priority, entry.id) for entry in ready]
     assert order == sorted(order), f"mailbox {mailbox.id} is out of order: {order}"
-    ghosts = [entry for entry in ready if mailbox._may_expire(entry) and entry.id not in mailbox._expiring]
-    assert len(ghosts) == mailbox._ghosts
+    expirations = mailbox._expirations
+    ghosts = [entry for entry in ready if mailbox._may_expire(entry) and entry.id not in expirations.watched]
+    assert len(ghosts) == expirations.ghosts
     assert {entry.id for entry in ready if mailbox._may_expire(entry)} - {ghost.id for ghost in ghosts} == set(
-        mailbox._expiring
+        expirations.watched
     )
     if not mailbox._doubtful:
         for consumer in mailbox._line:
-            taken = [entry for entry in ready if _takes(consumer, entry)]
+            taken = [entry for entry in ready if entry.id not in parked and _takes(consumer, entry)]
             assert not taken, f"mailbox {mailbox.id} has messages and a consumer with room"
     assert set(mailbox._pasts) <= set(ids), f"mailbox {mailbox.id} counts returns of messages that are gone"
-    if mailbox._expiring or mailbox._delayed or mailbox._doubtful:
+    for where in parked.values():
+        if isinstance(where, Consumer):
+            assert where in mailbox.consumers, f"messages are kept for {where!r}, who is gone"
+            assert not where.has_room, f"messages are kept for {where!r}, who has room"
+        else:
+            assert mailbox._groups.is_blocked(str(where)), f"group {where} is not blocked"
+    assert not expirations.watched.keys() & {number for consumer in mailbox.consumers for number in consumer.held}
+    if expirations.watched or mailbox._delayed or mailbox._doubtful:
         assert mailbox._alarm, f"mailbox {mailbox.id} waits for a time but nobody will wake it"
-    assert len(mailbox._expirations) <= 2 * len(mailbox._expiring) + 1001
+    assert len(expirations._heap) <= 2 * len(expirations.watched) + 1001
+    delayed = {entry.id for _, _, entry in mailbox._delayed}
+    blocking = {number for waiting in mailbox._groups._blocked.values() for number in waiting}
+    assert blocking <= delayed, f"groups of mailbox {mailbox.id} are blocked by {blocking - delayed}"
+    assert set(mailbox._groups._members.values()) <= set(mailbox.consumers)
 
 
 def _check_consumers(state: State, mailboxes: dict[int, Mailbox]) -> None:
@@ -79,7 +93,8 @@ def _check_consumers(state: State, mailboxes: dict[int, Mailbox]) -> None:
         assert consumer.held_bytes == sum(entry.size for entry in consumer.held.values()), repr(consumer)
         assert list(consumer.held) == [entry.id for entry in consumer.held.values()]
         assert consumer.waiting == (consumer in mailbox._line), repr(consumer)
-        assert consumer.waiting == consumer.has_room, f"{consumer!r} has room but no place in the line"
+        admitted = mailbox._line.sole in {None, consumer}
+        assert consumer.waiting == (consumer.has_room and admitted), f"{consumer!r} has room but no place in the line"
 
 
 def check_store(broker: Broker, store: MemoryStore) -> None:
