@@ -135,11 +135,20 @@ class Session(MessageMaker):
         )
 
     def create_receiver(
-        self, queue: Queue, *, selector: str | None = None, prefetch: int | None = None
+        self,
+        queue: Queue,
+        *,
+        selector: str | None = None,
+        prefetch: int | None = None,
+        priority: int = 0,
+        exclusive: bool = False,
     ) -> Opening[Receiver]:
         """A receiver from `queue`; see `rmimom.Session.create_receiver`."""
         return self._consumer(
-            lambda: self._session.create_receiver(queue, selector=selector, prefetch=prefetch), Receiver
+            lambda: self._session.create_receiver(
+                queue, selector=selector, prefetch=prefetch, priority=priority, exclusive=exclusive
+            ),
+            Receiver,
         )
 
     def _consumer(self, create: Callable[[], client_consumer.Consumer], kind: type[_C]) -> Opening[_C]:

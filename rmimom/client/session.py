@@ -211,13 +211,27 @@ class Session(MessageMaker):
             options["no_local"] = True
         return self._add_consumer(Subscriber(self, _wanted(topic, Topic, check_source), options))
 
-    def create_receiver(self, queue: Queue, *, selector: str | None = None, prefetch: int | None = None) -> Receiver:
+    def create_receiver(
+        self,
+        queue: Queue,
+        *,
+        selector: str | None = None,
+        prefetch: int | None = None,
+        priority: int = 0,
+        exclusive: bool = False,
+    ) -> Receiver:
         """A receiver from `queue`; each message goes to one of the queue's receivers (§4.1).
 
         `prefetch` is how many messages may be with the receiver unacknowledged: few share the work evenly, many
-        make it fast.  Raises the server's refusal.
+        make it fast.  Receivers of a higher `priority` are served first while they have room.  While a queue has
+        `exclusive` receivers one of them alone is served; the others stand by.  Raises the server's refusal.
         """
-        return self._add_consumer(Receiver(self, _wanted(queue, Queue), _options(selector, prefetch)))
+        options = _options(selector, prefetch)
+        if priority:
+            options["priority"] = priority
+        if exclusive:
+            options["exclusive"] = True
+        return self._add_consumer(Receiver(self, _wanted(queue, Queue), options))
 
     def create_browser(self, queue: Queue, selector: str | None = None) -> QueueBrowser:
         """A browser of what waits in `queue`, or of what `selector` takes of it (§4.1.6).

@@ -241,14 +241,18 @@ class Mailbox:
             selectors = [str(selector) for selector in ready.selectors]
             turn.effects.append(Examine(self.id, selectors, ready.unexamined, notes))
             ready.unexamined = []
-        if not front or not ready or self._doubtful:
+        if not front or self._doubtful:
+            return
+        if ready.parked:
+            self._unpark()
+        if not ready:
             return
         selective = ready.selective
         now = turn.now
         stored_up_to = 0
         pasts = self._pasts
         residence = self._residence
-        while front and ready:
+        while front and (ready or (ready.parked and self._unpark())):
             if selective:
                 chosen = self._choose()
                 if chosen is None:
@@ -268,6 +272,10 @@ class Mailbox:
                 consumer = self._groups.consumer_for(group, consumer)
                 if not consumer.waiting:
                     ready.park(entry, consumer)
+                    continue
+                if ready.parked and ready.is_behind(entry, consumer):
+                    ready.park(entry, consumer)
+                    ready.unpark(consumer, 1)
                     continue
             if entry.expiration and self._may_expire(entry):
                 if not self._expirations.take(entry):
@@ -297,6 +305,8 @@ class Mailbox:
             if wishes is not None and group and self._groups.delivered(group, consumer, closes=wishes.closes):
                 deliveries[key].note = mark_first_in_group(past.note if past is not None else "")
                 self._groups.trim(self.consumers)
+            if wishes is not None and wishes.closes and ready.parked:
+                ready.unpark(consumer)  # those of the group go to others now
             if entry.stored:
                 if entry_id > stored_up_to:  # noqa: PLR1730 - max() costs more, and this is done for every message
                     stored_up_to = entry_id
@@ -333,8 +343,13 @@ class Mailbox:
 
     def _line_up(self, consumer: Consumer) -> None:
         self._line.join(consumer)
-        if self._ready.parked and consumer.waiting:
-            self._ready.unpark(consumer, consumer.prefetch - len(consumer.held))
+
+    def _unpark(self) -> bool:
+        """Let what was set aside for consumers wait with the rest again, as far as they have room; whether any was."""
+        moved = 0
+        for consumer in self._line:
+            moved += self._ready.unpark(consumer, consumer.prefetch - len(consumer.held))
+        return moved > 0
 
     # Consumers come and go.
 

@@ -107,6 +107,16 @@ class ReadyList:
         self._length -= 1
         return entry
 
+    def first(self) -> Entry:
+        """The next entry, which stays; IndexError if there is none."""
+        level = self._levels[self._occupied.bit_length() - 1] if self._occupied else None
+        if level is None:
+            raise IndexError("nothing waits")
+        arrived, returned = level.arrived, level.returned
+        if returned and (not arrived or returned[0][0] < arrived[0].id):
+            return returned[0][1]
+        return arrived[0]
+
     def take_returned(self, ids: set[int]) -> list[Entry]:
         """Take the entries with these ids that were put back; those that were not are passed over."""
         taken: list[Entry] = []

@@ -123,17 +123,23 @@ class WaitingRoom:
         ready.put_back(entry)
         self.parked += 1
 
-    def unpark(self, where: object, most: int | None = None) -> None:
-        """Let entries parked there wait with the others again, in their order: all, or so many at most."""
+    def is_behind(self, entry: Entry, where: object) -> bool:
+        """Whether an entry parked there comes before this one."""
+        ready = self._parked.get(where)
+        return ready is not None and _place(ready.first()) < _place(entry)
+
+    def unpark(self, where: object, most: int | None = None) -> int:
+        """Let entries parked there wait with the others again, in their order: all, or so many at most; how many."""
         ready = self._parked.get(where)
         if ready is None:
-            return
+            return 0
         count = len(ready) if most is None else min(most, len(ready))
         self.parked -= count
         for _ in range(count):
             self.put_back(ready.pop())
         if not ready:
             del self._parked[where]
+        return count
 
     def take_returned(self, ids: set[int]) -> list[Entry]:
         """Take the entries with these ids that were put back; those that were not are passed over."""

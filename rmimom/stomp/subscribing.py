@@ -29,14 +29,9 @@ DURABLE_NAMES: Final = (
     "durable-subscriber-name",
 )
 """Headers that name a durable subscription; the second is a misspelling that old clients of ActiveMQ use."""
-NOT_SERVED: Final = (
-    "activemq.exclusive",
-    "activemq.retroactive",
-    "activemq.priority",
-    "exclusive",
-    "x-priority",
-)
-"""Headers that ask for what queues and topics do not know; they are passed over."""
+EXCLUSIVE: Final = ("activemq.exclusive", "exclusive")
+RANK: Final = ("activemq.priority", "x-priority")
+"""Headers for the place of a consumer among others, as ActiveMQ and RabbitMQ spell them."""
 
 
 def subscribe(session: Session, frame: Frame) -> None:
@@ -68,6 +63,8 @@ def subscribe(session: Session, frame: Frame) -> None:
     subscription.durable = durable
     subscription.transformation = headers.get("transformation", "")
     prefetch = _prefetch(session, frame)
+    rank = _rank(headers)
+    exclusive = any(headers.get(one) == "true" for one in EXCLUSIVE)
     session.subscriptions[key] = subscription
     session.make_temporary(destinations)
     subscription.unanswered = len(destinations)
@@ -86,6 +83,8 @@ def subscribe(session: Session, frame: Frame) -> None:
                 prefetch=prefetch,
                 prefetch_bytes=session.settings.prefetch_bytes,
                 shared=shared,
+                priority=rank,
+                exclusive=exclusive,
             ),
             partial(_subscribed, session, subscription, headers.get("receipt")),
         )
@@ -140,6 +139,15 @@ def _prefetch(session: Session, frame: Frame) -> int:
         raise IllegalStateError(f"the prefetch is {text[:80]!r}, but must be a number of messages")
     # 0 means no limit to RabbitMQ and asking for each message to ActiveMQ, for which STOMP has no frame.
     return min(int(digits[:9]), MOST_PREFETCH) or session.settings.prefetch
+
+
+def _rank(headers: Mapping[str, str]) -> int:
+    """The priority of the consumer."""
+    text = next((headers[one] for one in RANK if one in headers), "0").strip()
+    digits = text.removeprefix("-")
+    if not (digits.isascii() and digits.isdigit()):
+        raise IllegalStateError(f"the priority of a consumer is {text[:80]!r}, but must be a whole number")
+    return int(text[:20])
 
 
 def _subscribed(

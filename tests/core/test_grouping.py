@@ -48,6 +48,9 @@ class Watched:
         self.acknowledged: set[int] = set()
         self.delayed: dict[int, int] = {}
         self.sent = 0
+        self.seen: set[int] = set()
+        self.last: dict[str, int] = {}
+        self.closed: set[str] = set()
 
     def do(self, command: Command) -> None:
         outcome = self.room.handle(command)
@@ -60,10 +63,14 @@ class Watched:
         self.group[tag] = group
         assert tag not in self.acknowledged
         assert self.delayed.pop(tag, 0) <= self.room.now
-        if group:
+        if tag not in self.seen:
+            self.seen.add(tag)
+            assert tag > self.last.get(group, 0) or not group, f"{tag} came after {self.last[group]}"
+            self.last[group] = tag
+        if group and group not in self.closed:
             for other, tags in self.held.items():
                 assert other == consumer or not [one for one in tags if self.group[one] == group], "two have the group"
-            waiting = [one for one in self.delayed if self.group[one] == group]
+            waiting = [one for one, due in self.delayed.items() if self.group[one] == group and due > self.room.now]
             assert not waiting, f"{tag} overtook {waiting}"
         self.held[consumer].append(tag)
 
@@ -72,6 +79,9 @@ class Watched:
             assert isinstance(which, str)
             self.sent += number
             properties: dict[str, PropertyValue] = {"JMSXGroupID": which} if which else {}
+            if which == "c" and number == 4:
+                properties["JMSXGroupSeq"] = -1
+                self.closed.add(which)
             self.do(Send("c", "", 0, QUEUE, [frame_for(QUEUE, which, properties=properties)] * number))
         elif kind == "wait":
             self.room.now += int(which)
@@ -107,7 +117,7 @@ class Watched:
         assert self.held[9] == sorted(self.held[9])
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(acts=ACTS)
 def test_a_group_has_one_consumer_and_nothing_is_left(acts: list[tuple[str, int | str, int]]) -> None:
     """Given groups, consumers that come, go and fail, then each group has one consumer at a time, and nothing stays."""

@@ -385,6 +385,8 @@ _SUBSCRIBE_OPTIONS: Mapping[str, type] = {
     "held": tuple,
     "shared": bool,
     "name": str,
+    "priority": int,
+    "exclusive": bool,
 }
 
 

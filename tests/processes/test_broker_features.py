@@ -1,0 +1,69 @@
+"""Message groups, exclusive receivers and their priorities, against a real server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.processes import TIME_LIMIT, start_server
+
+from rmimom import AcknowledgeMode, Connection, ConnectionFactory, IllegalStateError, Message, Session
+from rmimom.client.consumer import Consumer
+
+
+@pytest.fixture
+def connection(tmp_path: Path) -> Iterator[Connection]:
+    with start_server(tmp_path / "data") as server:
+        factory = ConnectionFactory(uri=server.uri("rmimom.ConnectionFactory"))
+        with factory.create_connection("ann") as made:
+            yield made
+
+
+@pytest.fixture
+def session(connection: Connection) -> Session:
+    return connection.create_session(AcknowledgeMode.INDIVIDUAL_ACKNOWLEDGE)
+
+
+def take(consumer: Consumer) -> Message:
+    message = consumer.receive(timeout=TIME_LIMIT)
+    assert message is not None
+    return message
+
+
+def test_a_group_goes_to_one_receiver(session: Session) -> None:
+    """Given two receivers, then each group goes to one, which hears that it is the first; another inherits it."""
+    queue = session.queue("steps")
+    one, two = (session.create_receiver(queue, prefetch=3) for _ in range(2))
+    sender = session.create_sender(queue)
+    for step in range(3):
+        for group in "ab":
+            sender.send(step, properties={"JMSXGroupID": group})
+    for receiver, group in ((one, "a"), (two, "b")):
+        messages = [take(receiver) for _ in range(3)]
+        assert [message.body for message in messages] == [0, 1, 2]
+        assert {message.properties["JMSXGroupID"] for message in messages} == {group}
+        assert [message.properties.get("JMSXGroupFirstForConsumer") for message in messages] == [True, None, None]
+    one.close()
+    three = session.create_receiver(queue)
+    again = [take(three) for _ in range(3)]
+    assert [message.body for message in again] == [0, 1, 2]
+    assert again[0].properties["JMSXGroupFirstForConsumer"] is True
+
+
+def test_exclusive_receivers_and_priorities(session: Session) -> None:
+    """Given receivers of several ranks, then the highest with room is served, or an exclusive one alone."""
+    queue = session.queue("ranks")
+    low = session.create_receiver(queue)
+    high = session.create_receiver(queue, priority=3, prefetch=1)
+    sender = session.create_sender(queue)
+    sender.send_many(["a", "b"])
+    assert (take(high).body, take(low).body) == ("a", "b")
+    alone = session.create_receiver(queue, exclusive=True)
+    standing_by = session.create_receiver(queue, exclusive=True)
+    sender.send("c")
+    assert take(alone).body == "c"
+    alone.close()
+    assert take(standing_by).body == "c"
+    with pytest.raises(IllegalStateError, match="priority of a consumer"):
+        session.create_receiver(queue, priority=10**9)
