@@ -302,11 +302,13 @@ class Mailbox:
             else:
                 delivery.consumers.append(consumer.number)
                 delivery.counts.append(1 if past is None else past.returns + 1)
-            if wishes is not None and group and self._groups.delivered(group, consumer, closes=wishes.closes):
-                deliveries[key].note = mark_first_in_group(past.note if past is not None else "")
-                self._groups.trim(self.consumers)
-            if wishes is not None and wishes.closes and ready.parked:
-                ready.unpark(consumer)  # those of the group go to others now
+            if group:
+                assert wishes is not None
+                if self._groups.delivered(group, consumer, closes=wishes.closes):
+                    deliveries[key].note = mark_first_in_group(past.note if past is not None else "")
+                    self._groups.trim(self.consumers)
+                if wishes.closes:
+                    ready.unpark(consumer)  # those of the group go to others now
             if entry.stored:
                 if entry_id > stored_up_to:  # noqa: PLR1730 - max() costs more, and this is done for every message
                     stored_up_to = entry_id
