@@ -30,6 +30,7 @@ from rmimom.engine import Engine
 from rmimom.errors import JMSSecurityError, ResourceAllocationError
 from rmimom.passwords import CHOSEN, GENERATED, Cost, Hashed, generate_password, hash_password, verify_password
 from rmimom.records import UserPut
+from rmimom.roles import ADMIN, NONE, role_of
 
 ADMINISTRATOR: Final = "admin"
 """The account that a first start makes."""
@@ -39,10 +40,61 @@ _RESERVED: Final = "@"
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """Somebody whose password was right."""
+    """Somebody whose password was right; `role` as it is recorded, see `acts_as`."""
 
     user: str
     administrator: bool
+    role: str = ""
+
+    @property
+    def acts_as(self) -> str:
+        """The role in the administration (`rmimom.roles`)."""
+        return role_of(self.role, administrator=self.administrator)
+
+
+class PasswordChecker:
+    """Checks passwords against what is kept of them, one at a time; see the module's text."""
+
+    def __init__(self) -> None:
+        self.worker = ThreadPoolExecutor(1, thread_name_prefix="rmimom-passwords")
+        self._waiting = 0
+        self._key = secrets.token_bytes(32)
+        self._seen: dict[str, tuple[bytes, bytes]] = {}  # by name: the digest it was right for, and a keyed hash of it
+
+    async def is_right(self, known: UserPut | None, password: str) -> bool:
+        """Whether this is the password of a user, which it never is if there is none.
+
+        Raises ResourceAllocationError in a crowd.
+        """
+        return (known is not None and self._was_right(known, password)) or await self._verify(known, password)
+
+    async def _verify(self, known: UserPut | None, password: str) -> bool:
+        if self._waiting >= MOST_WAITING:
+            raise ResourceAllocationError(
+                f"{MOST_WAITING} logins are being checked already; try again in a moment", limit=MOST_WAITING
+            )
+        kept = Hashed(known.salt, known.digest) if known else None
+        self._waiting += 1
+        try:
+            right = await asyncio.get_running_loop().run_in_executor(self.worker, verify_password, password, kept)
+        finally:
+            self._waiting -= 1
+        if right and known is not None:
+            self._seen[known.name] = (known.digest, self._quick(known, password))
+        return right
+
+    def _was_right(self, known: UserPut, password: str) -> bool:
+        digest, quick = self._seen.get(known.name, (b"", b""))
+        return digest == known.digest and hmac.compare_digest(quick, self._quick(known, password))
+
+    def _quick(self, known: UserPut, password: str) -> bytes:
+        # Fast to compute, but of no use without the key, which never leaves this process.
+        data = password.encode("utf-8", "surrogatepass")
+        return hashlib.blake2b(data, key=self._key, salt=known.salt[-16:]).digest()
+
+    def close(self) -> None:
+        """End the thread; checks under way are not waited for."""
+        self.worker.shutdown(wait=False, cancel_futures=True)
 
 
 class Access:
@@ -55,10 +107,7 @@ class Access:
         self._engine = engine
         self._open = open
         self._token = token
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="rmimom-passwords")
-        self._waiting = 0
-        self._key = secrets.token_bytes(32)
-        self._seen: dict[str, tuple[bytes, bytes]] = {}  # by name: the digest it was right for, and a keyed hash of it
+        self._checker = PasswordChecker()
 
     @property
     def has_messaging_users(self) -> bool:
@@ -102,48 +151,39 @@ class Access:
                 return Identity(user, administrator=True)
             raise _wrong()
         known = self._engine.broker.user(user)
-        if not (known and self._was_right(known, password)) and not await self._verify(known, password):
+        if not await self._checker.is_right(known, password):
             raise _wrong()
         assert known is not None
-        return Identity(user, known.administrator)
+        return Identity(user, known.administrator, known.role)
 
-    async def _verify(self, known: UserPut | None, password: str) -> bool:
-        if self._waiting >= MOST_WAITING:
-            raise ResourceAllocationError(
-                f"{MOST_WAITING} logins are being checked already; try again in a moment", limit=MOST_WAITING
-            )
-        kept = Hashed(known.salt, known.digest) if known else None
-        self._waiting += 1
-        try:
-            right = await asyncio.get_running_loop().run_in_executor(self._worker, verify_password, password, kept)
-        finally:
-            self._waiting -= 1
-        if right and known is not None:
-            self._seen[known.name] = (known.digest, self._quick(known, password))
-        return right
-
-    def _was_right(self, known: UserPut, password: str) -> bool:
-        digest, quick = self._seen.get(known.name, (b"", b""))
-        return digest == known.digest and hmac.compare_digest(quick, self._quick(known, password))
-
-    def _quick(self, known: UserPut, password: str) -> bytes:
-        # Fast to compute, but of no use without the key, which never leaves this process.
-        data = password.encode("utf-8", "surrogatepass")
-        return hashlib.blake2b(data, key=self._key, salt=known.salt[-16:]).digest()
-
-    async def put(self, name: str, password: str) -> bool:
-        """Add a user or change a password; True if the user is new.  An administrator stays one."""
+    async def put(self, name: str, password: str, role: str | None = None) -> bool:
+        """Add a user or change a password; True if the user is new.  Without a role the user keeps the one there is."""
         _check_texts(name, password)
         known = self._engine.broker.user(name)
-        return await self._put(name, password, administrator=known.administrator if known else False, cost=CHOSEN)
+        if role is None:
+            role = role_of(known.role, administrator=known.administrator) if known else NONE
+        return await self._put(name, password, role, CHOSEN)
 
-    async def _put(self, name: str, password: str, *, administrator: bool, cost: Cost) -> bool:
+    async def _put(self, name: str, password: str, role: str, cost: Cost) -> bool:
         if name.startswith(_RESERVED):
             raise JMSSecurityError(f"names of users do not start with {_RESERVED}: {name!r} is the server's", user=name)
         if not name.isprintable() or name != name.strip():
             raise JMSSecurityError(f"the user name {name!r} holds characters that nobody can see", user=name)
-        hashed = await asyncio.get_running_loop().run_in_executor(self._worker, hash_password, password, cost)
-        answer = await self._engine.submit(PutUser(SERVER, name, hashed.salt, hashed.digest, administrator))
+        hashed = await asyncio.get_running_loop().run_in_executor(self._checker.worker, hash_password, password, cost)
+        return await self._record(name, hashed, role)
+
+    async def change_role(self, name: str, role: str) -> None:
+        """Give a user another role; raises JMSSecurityError if there is no such user or role."""
+        known = self._engine.broker.user(name)
+        if known is None:
+            raise JMSSecurityError(f"there is no user named {name!r}", user=name)
+        await self._record(name, Hashed(known.salt, known.digest), role)
+
+    async def _record(self, name: str, hashed: Hashed, role: str) -> bool:
+        kept = "" if role == ADMIN else role
+        answer = await self._engine.submit(
+            PutUser(SERVER, name, hashed.salt, hashed.digest, administrator=role == ADMIN, role=kept)
+        )
         return bool(answer)
 
     async def ensure_administrator(self) -> str | None:
@@ -152,12 +192,12 @@ class Access:
         if ADMINISTRATOR in users or any(user.administrator for user in users.values()):
             return None
         password = generate_password()
-        await self._put(ADMINISTRATOR, password, administrator=True, cost=GENERATED)
+        await self._put(ADMINISTRATOR, password, ADMIN, GENERATED)
         return password
 
     def close(self) -> None:
         """End the thread; checks under way are not waited for."""
-        self._worker.shutdown(wait=False, cancel_futures=True)
+        self._checker.close()
 
 
 def _check_texts(*values: object) -> None:

@@ -211,13 +211,14 @@ class Browse(msgspec.Struct, frozen=True, gc=False):
 
 
 class PutUser(msgspec.Struct, frozen=True, gc=False):
-    """Add a user or change a password."""
+    """Add a user, or change a password or a role; the roles are those of `rmimom.roles`, empty for none."""
 
     connection: str
     name: str
     salt: bytes
     digest: bytes
     administrator: bool = False
+    role: str = ""
 
 
 class RemoveUser(msgspec.Struct, frozen=True, gc=False):

@@ -152,12 +152,16 @@ class ProducersForgotten(msgspec.Struct, frozen=True, tag=True, array_like=True,
 
 
 class UserPut(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
-    """A user exists, or has a new password; `digest` is scrypt of the password with `salt`."""
+    """A user exists, or has a new password or role; `digest` is scrypt of the password with `salt`.
+
+    `role` says what the user may do in the administration (`rmimom.roles`); that of an administrator is always admin.
+    """
 
     name: str
     salt: bytes
     digest: bytes
     administrator: bool
+    role: str = ""
 
 
 class UserRemoved(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):

@@ -19,6 +19,7 @@ from rmimom.core.state import SERVER
 from rmimom.engine import Engine
 from rmimom.errors import JMSSecurityError, ResourceAllocationError
 from rmimom.passwords import Cost
+from rmimom.roles import ADMIN, VIEWER
 from rmimom.store.memory import MemoryStore
 
 WRONG = "the user name or the password is wrong"
@@ -172,7 +173,7 @@ def test_a_crowd_of_guesses_is_sent_away_and_a_known_password_passes_it(monkeypa
         gate = asyncio.Event()
         loop = asyncio.get_running_loop()
         busy = loop.run_in_executor(
-            access._worker, lambda: asyncio.run_coroutine_threadsafe(gate.wait(), loop).result()
+            access._checker.worker, lambda: asyncio.run_coroutine_threadsafe(gate.wait(), loop).result()
         )
         guesses = [asyncio.ensure_future(access.admit("alice", f"guess {number}")) for number in range(5)]
         await asyncio.sleep(0)
@@ -183,5 +184,24 @@ def test_a_crowd_of_guesses_is_sent_away_and_a_known_password_passes_it(monkeypa
         assert [type(outcome) for outcome in outcomes] == [JMSSecurityError] * 3 + [ResourceAllocationError] * 2
         with pytest.raises(JMSSecurityError, match=WRONG):
             await access.admit("alice", "later")
+
+    run(conversation)
+
+
+def test_a_user_keeps_the_role_until_it_is_given_another() -> None:
+    async def conversation(access: Access, engine: Engine) -> None:
+        del engine
+        await access.put("vic", "first", VIEWER)
+        assert (await access.authenticate("vic", "first")).acts_as == VIEWER
+        await access.put("vic", "second")
+        assert (await access.authenticate("vic", "second")).acts_as == VIEWER
+        await access.change_role("vic", ADMIN)
+        assert await access.authenticate("vic", "second") == Identity("vic", administrator=True)
+        assert (await access.authenticate("vic", "second")).acts_as == ADMIN
+        await access.change_role("vic", "")
+        assert (await access.authenticate("vic", "second")).acts_as == ""
+        for name, role, wrong in (("vic", "emperor", "no role 'emperor'"), ("eve", VIEWER, "no user named 'eve'")):
+            with pytest.raises(JMSSecurityError, match=wrong):
+                await access.change_role(name, role)
 
     run(conversation)

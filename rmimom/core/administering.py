@@ -13,6 +13,7 @@ from rmimom.destination import SYSTEM_PREFIX, TEMPORARY, Destination
 from rmimom.effects import DestinationRemoved
 from rmimom.errors import IllegalStateError, InvalidClientIDError, InvalidDestinationError, JMSSecurityError
 from rmimom.records import DestinationDeleted, ProducersForgotten, UserPut, UserRemoved
+from rmimom.roles import ROLES
 
 
 def connect(state: State, command: Connect, turn: Turn) -> None:
@@ -95,7 +96,11 @@ def put_user(state: State, command: PutUser, turn: Turn) -> bool:
     if not command.name:
         raise JMSSecurityError("a user needs a name, but the name given is empty")
     check_text(command.name, "the name of the user", JMSSecurityError)
-    record = UserPut(command.name, command.salt, command.digest, command.administrator)
+    if command.role and command.role not in ROLES:
+        raise JMSSecurityError(
+            f"there is no role {command.role!r}; the roles are {', '.join(ROLES)}", role=command.role
+        )
+    record = UserPut(command.name, command.salt, command.digest, command.administrator, command.role)
     new = command.name not in state.users
     state.put_user(record)
     turn.records.append(record)

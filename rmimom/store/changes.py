@@ -105,9 +105,9 @@ _ADD_SUBSCRIPTION = """
 _ONLY_THERE = """destination_id = ? AND id NOT IN (SELECT message_id FROM delivery WHERE mailbox_id IN
     (SELECT id FROM subscription WHERE pattern <> ''))"""
 _PUT_USER = """
-    INSERT INTO account (name, salt, digest, administrator) VALUES (?, ?, ?, ?)
+    INSERT INTO account (name, salt, digest, administrator, role) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT (name) DO UPDATE SET salt = excluded.salt, digest = excluded.digest,
-        administrator = excluded.administrator"""
+        administrator = excluded.administrator, role = excluded.role"""
 
 
 def delete_segments(cursor: sqlite3.Cursor, segments: Sequence[int]) -> None:
@@ -341,7 +341,7 @@ class Changes:
 
     def _put_user(self, record: UserPut) -> None:
         self._write()
-        self._cursor.execute(_PUT_USER, (record.name, record.salt, record.digest, record.administrator))
+        self._cursor.execute(_PUT_USER, (record.name, record.salt, record.digest, record.administrator, record.role))
 
     def _remove_user(self, record: UserRemoved) -> None:
         self._write()

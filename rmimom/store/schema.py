@@ -219,6 +219,10 @@ _WISHES = """
 ALTER TABLE message ADD COLUMN wishes TEXT NOT NULL DEFAULT '';  -- JSON: what the sender asks of the broker
 """
 
+_ROLES = """
+ALTER TABLE account ADD COLUMN role TEXT NOT NULL DEFAULT '';  -- in the administration: viewer, operator or empty
+"""
+
 STEPS: Final = (
     ("0001_first", _FIRST),
     ("0002_shared_subscriptions", _SHARED),
@@ -226,6 +230,7 @@ STEPS: Final = (
     ("0004_failures", _FAILURES),
     ("0005_due", _DUE),
     ("0006_wishes", _WISHES),
+    ("0007_roles", _ROLES),
 )
 """Name and SQL of each step, in order."""
 

@@ -54,7 +54,7 @@ class SqliteSnapshot:
             self._connection,
             self._database,
             list[UserPut],
-            "SELECT 'UserPut', name, salt, digest, administrator FROM account ORDER BY name",
+            "SELECT 'UserPut', name, salt, digest, administrator, role FROM account ORDER BY name",
         )
 
     def delivered_up_to(self) -> Mapping[int, int]:

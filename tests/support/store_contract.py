@@ -261,9 +261,13 @@ class StoreContract(ABC):
         assert contents(store)["producers"] == [ProducerAdvanced("p", 1, 200)]
 
     def test_users_are_put_and_removed(self, store, append):
-        append(UserPut("ann", b"1", b"2", True), UserPut("bob", b"1", b"2", False), UserPut("ann", b"3", b"4", False))
+        append(
+            UserPut("ann", b"1", b"2", True),
+            UserPut("bob", b"1", b"2", False),
+            UserPut("ann", b"3", b"4", False, "viewer"),
+        )
         append(UserRemoved("bob"))
-        assert contents(store)["users"] == [UserPut("ann", b"3", b"4", False)]
+        assert contents(store)["users"] == [UserPut("ann", b"3", b"4", False, "viewer")]
 
     def test_callback_of_a_subscription_changes(self, store, append):
         append(*PLACES, CallbackChanged(FIRST, "PYRO:object@host:1"))
