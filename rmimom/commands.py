@@ -97,6 +97,7 @@ class Subscribe(msgspec.Struct, frozen=True, gc=False):
     `prefetch` is how many messages, `prefetch_bytes` how many bytes may be with the consumer unacknowledged.
     Of the consumers of a queue or a shared subscription those with a higher `priority` are served first while they have
     room; if any is `exclusive`, one such alone is served (`rmimom.core.line`).
+    A new subscription that is not durable and `retroactive` first gets what is kept of its topics (`rmimom.retention`).
     After a reconnection `settled` lists the tags that the consumer acknowledged without hearing the answer, and
     `held` the tags that it still works on.  Accepted carries the set of those of `held` that are no longer its own.
     """
@@ -116,6 +117,7 @@ class Subscribe(msgspec.Struct, frozen=True, gc=False):
     name: str = ""
     priority: int = 0
     exclusive: bool = False
+    retroactive: bool = False
 
 
 class CloseConsumer(msgspec.Struct, frozen=True, gc=False):

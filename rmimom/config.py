@@ -19,13 +19,25 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Final, NamedTuple, TypeAlias, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    ClassVar,
+    Final,
+    NamedTuple,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import msgspec
 
 from rmimom.errors import ConfigurationError
 from rmimom.paths import data_directory
 from rmimom.policy import RedeliveryPolicy, Rule
+from rmimom.retention import Retention
 
 PREFIX: Final = "RMIMOM_"
 NEIGHBOURS: Final = ("RMIMOM_NS_", "RMIMOM_ADMIN_")
@@ -213,6 +225,8 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     redelivery: tuple[Rule, ...] = ()
     """What becomes of messages that consumers fail on; only a file has it, in tables [[redelivery]]."""
+    retention: tuple[Retention, ...] = ()
+    """What is kept of topics for retroactive subscribers; only a file has it, in tables [[retention]]."""
 
     def __post_init__(self) -> None:
         for setting in SETTINGS.values():
@@ -371,11 +385,11 @@ def load(
     """
     environment = os.environ if environment is None else environment
     values: dict[str, Value] = {}
-    redelivery: tuple[Rule, ...] = ()
+    tables = _Tables((), ())
     if file is None and environment.get(PREFIX + "CONFIG"):
         file = Path(environment[PREFIX + "CONFIG"]).expanduser()
     if file is not None:
-        found_in_file, redelivery = _read_file(file)
+        found_in_file, tables = _read_file(file)
         values.update(found_in_file)
     for setting in SETTINGS.values():
         text = environment.get(setting.variable)
@@ -388,10 +402,17 @@ def load(
         if given is not None:
             values[name] = found.read_text(given, found.option)
     config = msgspec.convert(values, ServerConfig, strict=True)
-    return Loaded(msgspec.structs.replace(config, redelivery=redelivery), list(_remarks(environment)))
+    return Loaded(msgspec.structs.replace(config, **tables._asdict()), list(_remarks(environment)))
 
 
-def _read_file(file: Path) -> tuple[dict[str, Value], tuple[Rule, ...]]:
+class _Tables(NamedTuple):
+    """What stands in tables of its own."""
+
+    redelivery: tuple[Rule, ...]
+    retention: tuple[Retention, ...]
+
+
+def _read_file(file: Path) -> tuple[dict[str, Value], _Tables]:
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
@@ -401,7 +422,10 @@ def _read_file(file: Path) -> tuple[dict[str, Value], tuple[Rule, ...]]:
     table = content.pop("server", {})
     if not isinstance(table, dict):
         raise _wrong(f"server in {file}", table, "a table: write [server]")
-    redelivery = _read_redelivery(content.pop("redelivery", table.pop("redelivery", [])), file)
+    tables = _Tables(
+        _read_tables("redelivery", _RedeliveryTable, content.pop("redelivery", table.pop("redelivery", [])), file),
+        _read_tables("retention", _RetentionTable, content.pop("retention", table.pop("retention", [])), file),
+    )
     directory = file.absolute().parent
     values: dict[str, Value] = {}
     for name, value in [*content.items(), *table.items()]:
@@ -417,7 +441,7 @@ def _read_file(file: Path) -> tuple[dict[str, Value], tuple[Rule, ...]]:
                 f"{file} holds {name!r} both at its top and in [server]; take one away", file=str(file), setting=name
             )
         values[name] = setting.read_toml(value, f"{name} in {file}", directory)
-    return values, redelivery
+    return values, tables
 
 
 class _RedeliveryTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -450,22 +474,50 @@ class _RedeliveryTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True)
         )
 
 
-REDELIVERY_KEYS: Final = _RedeliveryTable.__struct_fields__
-"""The keys of a table [[redelivery]]."""
+class _RetentionTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A table [[retention]] as it is written."""
+
+    destination: str
+    messages: int = Retention(pattern=">").messages
+    bytes: int | str = Retention(pattern=">").bytes
+    seconds: float = 0.0
+
+    def rule(self) -> Retention:
+        """What it means; raises ConfigurationError for a value out of its range."""
+        if not math.isfinite(self.seconds):
+            raise ConfigurationError("seconds must be a number")
+        return Retention(
+            pattern=self.destination,
+            messages=self.messages,
+            bytes=self.bytes if isinstance(self.bytes, int) else parse_size(self.bytes, "bytes"),
+            milliseconds=round(self.seconds * 1000),
+        )
 
 
-def _read_redelivery(tables: object, file: Path) -> tuple[Rule, ...]:
+_T_co = TypeVar("_T_co", covariant=True)
+
+
+class _Table(Protocol[_T_co]):
+    """A table as it is written."""
+
+    __struct_fields__: ClassVar[tuple[str, ...]]
+
+    def rule(self) -> _T_co: ...
+
+
+def _read_tables(name: str, kind: type[_Table[_T_co]], tables: object, file: Path) -> tuple[_T_co, ...]:
     if not isinstance(tables, list):
-        raise _wrong(f"redelivery in {file}", tables, "one or more tables: write [[redelivery]]")
-    rules: list[Rule] = []
+        raise _wrong(f"{name} in {file}", tables, f"one or more tables: write [[{name}]]")
+    keys = kind.__struct_fields__
+    rules: list[_T_co] = []
     for number, table in enumerate(tables, 1):
         try:
-            rules.append(msgspec.convert(table, _RedeliveryTable, strict=True).rule())
+            rules.append(msgspec.convert(table, kind, strict=True).rule())
         except (msgspec.ValidationError, ConfigurationError) as error:
             text = error.text if isinstance(error, ConfigurationError) else str(error)
-            near = next((_nearest(key, REDELIVERY_KEYS) for key in set(table) - {*REDELIVERY_KEYS}), "")
+            near = next((_nearest(key, keys) for key in set(table) - {*keys}), "")
             raise ConfigurationError(
-                f"[[redelivery]] number {number} in {file}: {text}{near}", file=str(file), setting="redelivery"
+                f"[[{name}]] number {number} in {file}: {text}{near}", file=str(file), setting=name
             ) from None
     return tuple(rules)
 

@@ -121,18 +121,24 @@ class Rule(msgspec.Struct, frozen=True):
     policy: RedeliveryPolicy
 
     def __post_init__(self) -> None:
-        if not _PATTERN.fullmatch(self.pattern):
-            raise ConfigurationError(
-                f"{self.pattern!r} is no pattern of destinations; write a name, queue://NAME or topic://NAME, in which "
-                "* stands for one part and > at the end for all that follow",
-                setting="destination",
-            )
+        check_pattern(self.pattern)
 
 
 _PATTERN = re.compile(r"(?:(?:queue|topic)://)?(?!.*://)(?:>|(?:\*|[^\s.*>]+)(?:\.(?:\*|[^\s.*>]+))*(?:\.>)?)")
 
 
-def _expression(pattern: str) -> re.Pattern[str]:
+def check_pattern(pattern: str) -> None:
+    """Raise ConfigurationError unless it is a pattern of destinations."""
+    if not _PATTERN.fullmatch(pattern):
+        raise ConfigurationError(
+            f"{pattern!r} is no pattern of destinations; write a name, queue://NAME or topic://NAME, in which "
+            "* stands for one part and > at the end for all that follow",
+            setting="destination",
+        )
+
+
+def compile_rule(pattern: str) -> re.Pattern[str]:
+    """An expression whose `fullmatch` says whether the pattern of a rule fits the text of a destination."""
     kind, separator, name = pattern.rpartition("://")
     parts = name.split(".")
     rest = parts[-1] == ">"
@@ -150,7 +156,7 @@ class Policies:
     def __init__(self, rules: Iterable[Rule] = (), default: RedeliveryPolicy | None = None) -> None:
         self.rules = tuple(rules)
         self.default = default or RedeliveryPolicy()
-        self._expressions = [(_expression(rule.pattern), rule.policy) for rule in self.rules]
+        self._expressions = [(compile_rule(rule.pattern), rule.policy) for rule in self.rules]
         self._known: dict[Destination, RedeliveryPolicy] = {}
 
     def of(self, destination: Destination) -> RedeliveryPolicy:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from rmimom.config import SETTINGS, ServerConfig, format_size, load, parse_size, split_address
 from rmimom.errors import ConfigurationError
 from rmimom.policy import RedeliveryPolicy, Rule
+from rmimom.retention import Retention
 
 
 def write(directory: Path, text: str) -> Path:
@@ -30,7 +31,7 @@ def test_without_anything_the_defaults_hold() -> None:
 
 
 def test_every_setting_explains_itself_and_has_a_default_that_it_allows() -> None:
-    assert [*SETTINGS, "redelivery"] == list(ServerConfig.__struct_fields__)
+    assert [*SETTINGS, "redelivery", "retention"] == list(ServerConfig.__struct_fields__)
     for setting in SETTINGS.values():
         assert setting.about.text.endswith(".")
         value = getattr(ServerConfig(), setting.name)
@@ -275,3 +276,34 @@ def test_redelivery_is_read_from_tables(tmp_path: Path) -> None:
 def test_wrong_redelivery_says_what_and_where(tmp_path: Path, text: str, complaint: str) -> None:
     with pytest.raises(ConfigurationError, match=complaint):
         load({}, {}, write(tmp_path, text))
+
+
+def test_retention_is_read_from_tables(tmp_path: Path) -> None:
+    file = tmp_path / "rmimom.toml"
+    file.write_text(
+        "[[retention]]\ndestination = 'prices.>'\nmessages = 5\nbytes = '2KiB'\nseconds = 1.5\n"
+        "[[retention]]\ndestination = '>'\nbytes = 10\n"
+    )
+    assert load({}, {}, file).config.retention == (
+        Retention(pattern="prices.>", messages=5, bytes=2048, milliseconds=1500),
+        Retention(pattern=">", bytes=10),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("retention = 6", "write .*retention"),
+        ("[[retention]]\nmessages = 3", "number 1 .*destination"),
+        ("[[retention]]\ndestination = 'a'\nmessage = 3", "number 1 .*messages\\?"),
+        ("[[retention]]\ndestination = 'a'\nmessages = 0", "messages is 0"),
+        ("[[retention]]\ndestination = 'a'\nbytes = 'many'", "number of bytes"),
+        ("[[retention]]\ndestination = 'a'\nseconds = inf", "seconds"),
+        ("[[retention]]\ndestination = 'a b'", "no pattern"),
+    ],
+)
+def test_wrong_retention_says_what_and_where(tmp_path: Path, text: str, complaint: str) -> None:
+    file = tmp_path / "rmimom.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigurationError, match=complaint):
+        load({}, {}, file)

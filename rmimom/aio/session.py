@@ -125,11 +125,18 @@ class Session(MessageMaker):
         selector: str | None = None,
         no_local: bool = False,
         prefetch: int | None = None,
+        retroactive: bool = False,
     ) -> Opening[Subscriber]:
         """A subscriber to `topic`, or to all topics that match a pattern; see `rmimom.Session.create_subscriber`."""
         return self._consumer(
             lambda: self._session.create_subscriber(
-                topic, durable=durable, shared=shared, selector=selector, no_local=no_local, prefetch=prefetch
+                topic,
+                durable=durable,
+                shared=shared,
+                selector=selector,
+                no_local=no_local,
+                prefetch=prefetch,
+                retroactive=retroactive,
             ),
             Subscriber,
         )

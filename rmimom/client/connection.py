@@ -335,6 +335,8 @@ class Connection:
 
         def opened() -> None:
             consumer._opened = True
+            # When the server is lost and found again, what it recalled before is here already.
+            consumer._options.pop("retroactive", None)
 
         def subscribe() -> None:
             self._delivery.start()

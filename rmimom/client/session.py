@@ -189,6 +189,7 @@ class Session(MessageMaker):
         selector: str | None = None,
         no_local: bool = False,
         prefetch: int | None = None,
+        retroactive: bool = False,
     ) -> Subscriber:
         """A subscriber to `topic`, or to all topics that match a pattern, those made later included.
 
@@ -199,7 +200,8 @@ class Session(MessageMaker):
         as it has subscribers (§8.3.2), `durable="name", shared=True` one that stays (§8.3.4).  Either belongs to the
         connection's client id, or else to all connections without one.
         `no_local` leaves out what this connection sends; `prefetch` is how many messages may be with the subscriber
-        unacknowledged.  Raises the server's refusal.
+        unacknowledged.  With `retroactive` a subscriber that is not durable first gets what the server keeps of the
+        topic.  Raises the server's refusal.
         """
         options = _options(selector, prefetch)
         if durable is not None:
@@ -209,6 +211,8 @@ class Session(MessageMaker):
         options |= _sharing(durable, shared)
         if no_local:
             options["no_local"] = True
+        if retroactive:
+            options["retroactive"] = True
         return self._add_consumer(Subscriber(self, _wanted(topic, Topic, check_source), options))
 
     def create_receiver(

@@ -9,6 +9,7 @@ from rmimom.core.consumer import Consumer
 from rmimom.core.limits import MAX_RANK, MAX_URI_LENGTH, check_number, check_text
 from rmimom.core.mailbox import Mailbox
 from rmimom.core.place import Place, QueuePlace, TopicPlace
+from rmimom.core.recalling import recall
 from rmimom.core.state import Client, OpenConsumer, State
 from rmimom.core.subscription import Subscription
 from rmimom.core.turn import Turn
@@ -220,6 +221,8 @@ def _new_subscription(
     if not durable:
         if command.shared:
             state.passing[owner, command.name] = subscription
+        if command.retroactive:
+            recall(state, subscription, command.connection, turn)
         return subscription
     state.subscriptions[owner, command.durable] = subscription
     turn.records.append(
@@ -312,5 +315,4 @@ def delete_place(state: State, place: Place, turn: Turn) -> None:
             _delete(state, subscription, turn)
     else:
         place.mailbox.purge(turn)
-    del state.places[place.destination]
-    del state.places_by_id[place.id]
+    state.remove_place(place)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from rmimom.core.history import History
 from rmimom.core.mailbox import Mailbox
 from rmimom.core.subscription import Subscription
 from rmimom.destination import Destination, Queue, Topic
@@ -40,7 +41,8 @@ class QueuePlace:
 class TopicPlace:
     """A topic: a mailbox for each subscription, durable or not (§4.2.2).
 
-    `patterns` are the subscriptions that the topic has in common with others, because their pattern matches its name.
+    `patterns` are the subscriptions that the topic has in common with others, because their pattern matches its name;
+    `queues` get copies because it is a virtual topic.  `history` is what is kept for those who come later, if anything.
     """
 
     __slots__ = (
@@ -49,10 +51,12 @@ class TopicPlace:
         "destination",
         "enqueued",
         "expired",
+        "history",
         "id",
         "moved",
         "owner",
         "patterns",
+        "queues",
         "subscriptions",
     )
 
@@ -67,6 +71,8 @@ class TopicPlace:
         self.moved = 0
         self.subscriptions: dict[int, Subscription] = {}
         self.patterns: dict[int, Subscription] = {}
+        self.queues: dict[int, QueuePlace] = {}
+        self.history: History | None = None
 
     @property
     def has_consumers(self) -> bool:
@@ -92,11 +98,14 @@ class TopicPlace:
         subscriptions: Iterable[Subscription] = self.subscriptions.values()
         if self.patterns:
             subscriptions = (*subscriptions, *self.patterns.values())
-        return [
+        audience: list[tuple[Mailbox, Selector | None]] = [
             (subscription.mailbox, subscription.selector)
             for subscription in subscriptions
             if not (subscription.no_local and subscription.is_own(connection, client_id))
         ]
+        if self.queues:
+            audience += [(queue.mailbox, None) for queue in self.queues.values()]
+        return audience
 
 
 Place = QueuePlace | TopicPlace

@@ -6,17 +6,20 @@ import msgspec
 
 from rmimom.core.agenda import Agenda
 from rmimom.core.consumer import Consumer
+from rmimom.core.history import History
 from rmimom.core.mailbox import Mailbox
 from rmimom.core.place import Place, QueuePlace, TopicPlace
 from rmimom.core.producers import Producers
 from rmimom.core.residence import DEFAULT_RESIDENT_BYTES, Residence
 from rmimom.core.subscription import Subscription
 from rmimom.core.turn import Turn
+from rmimom.core.virtual import is_virtual, topic_of
 from rmimom.destination import SYSTEM_PREFIX, TEMPORARY, Destination, Queue, Temporary, Topic
 from rmimom.effects import DestinationAdded
 from rmimom.errors import IllegalStateError, InvalidDestinationError
 from rmimom.policy import Policies
 from rmimom.records import DestinationCreated, UserPut
+from rmimom.retention import Retention, retention_of
 
 SERVER = "server"
 """The connection in whose name the server itself and its administrators act; it is always connected."""
@@ -30,7 +33,7 @@ class Rules(msgspec.Struct, frozen=True):
     `auto_create`: destinations come to be at first use.  `max_message_size`: bytes of one frame.
     `resident_bytes`: budget for frames in memory.  `recovery_grace`: milliseconds that messages in doubt wait for
     their consumers after a restart.  `producer_memory`: milliseconds for which a silent producer's numbers are kept.
-    `policies`: what becomes of messages that consumers fail on, or that expire.
+    `policies`: what becomes of messages that consumers fail on, or that expire.  `retentions`: what is kept of topics.
     """
 
     auto_create: bool = True
@@ -39,6 +42,7 @@ class Rules(msgspec.Struct, frozen=True):
     recovery_grace: int = 1000
     producer_memory: int = 24 * 3600 * 1000
     policies: Policies = msgspec.field(default_factory=Policies)
+    retentions: tuple[Retention, ...] = ()
 
 
 class OpenConsumer(msgspec.Struct):
@@ -85,6 +89,8 @@ class State:
         self.subscriptions: dict[tuple[str, str], Subscription] = {}  # durable ones, by owner and name
         self.passing: dict[tuple[str, str], Subscription] = {}  # shared, not durable; by client id
         self.patterns: dict[int, Subscription] = {}  # subscriptions with a pattern, by id
+        self.kept = 0  # messages that went into the histories of topics
+        self.virtual: dict[str, dict[int, QueuePlace]] = {}  # queues with copies of a virtual topic, by its name
         self.producers = Producers(rules.producer_memory)
         self.users: dict[str, UserPut] = {}
         self.has_messaging_users = False  # somebody who is no administrator; then the names of users are verified
@@ -129,13 +135,29 @@ class State:
         if isinstance(destination, Queue):
             durable = not isinstance(destination, TEMPORARY)
             place = QueuePlace(place_id, destination, created, self.mailbox(place_id, destination, durable=durable))
+            topic = topic_of(destination)
+            if topic:
+                self.virtual.setdefault(topic, {})[place_id] = place
         else:
             assert isinstance(destination, Topic)
             place = TopicPlace(place_id, destination, created)
             place.patterns = {number: one for number, one in self.patterns.items() if one.matches(destination)}
+            if is_virtual(destination):
+                place.queues = self.virtual.setdefault(destination.name, {})
+            retention = retention_of(destination, self.rules.retentions)
+            if retention is not None:
+                place.history = History(retention)
         self.places[destination] = place
         self.places_by_id[place_id] = place
         return place
+
+    def remove_place(self, place: Place) -> None:
+        """Forget a destination that nothing waits in."""
+        del self.places[place.destination]
+        del self.places_by_id[place.id]
+        topic = topic_of(place.destination)
+        if topic:
+            del self.virtual[topic][place.id]
 
     def attach(self, subscription: Subscription) -> None:
         """Give a new subscription its topic, or all that match."""

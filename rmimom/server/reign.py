@@ -85,6 +85,7 @@ class Reign:
                     resident_bytes=config.resident_bytes,
                     recovery_grace=round(config.recovery_grace * 1000),
                     policies=Policies(config.redelivery),
+                    retentions=config.retention,
                 )
             ),
             store,

@@ -69,6 +69,26 @@ expiry = "EXPIRED.{name}"
 
 In a pattern `*` stands for one part of a name between dots, `>` at the end for all parts that follow.
 
+## What is kept of topics
+
+A subscriber that is not durable gets what is sent while it is there. One that asks to be retroactive first gets what
+the server keeps of the topic, which is nothing unless a table `[[retention]]` says so; the first whose `destination`
+fits counts. It is kept in memory, and gone when the server stops.
+
+```toml
+[[retention]]
+destination = "topic://prices.>"
+messages = 500
+seconds = 600
+```
+
+| key | default | meaning |
+|---|---|---|
+| `destination` | none | Name or pattern of topics, as above. |
+| `messages` | `100` | So many messages of each topic at most. |
+| `bytes` | `1MiB` | So many bytes of each topic at most. |
+| `seconds` | `0` | None that is older; 0: however old. In seconds. |
+
 ## Exit codes
 
 | code | meaning |

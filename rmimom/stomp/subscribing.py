@@ -85,6 +85,7 @@ def subscribe(session: Session, frame: Frame) -> None:
                 shared=shared,
                 priority=rank,
                 exclusive=exclusive,
+                retroactive=headers.get("activemq.retroactive") == "true",
             ),
             partial(_subscribed, session, subscription, headers.get("receipt")),
         )

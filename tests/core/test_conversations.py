@@ -9,11 +9,18 @@ from support.conversation import replay
 
 from rmimom.core.state import Rules
 from rmimom.policy import Policies, RedeliveryPolicy, Rule
+from rmimom.retention import Retention
 
 FOLDER = Path(__file__).with_name("conversations")
 RULES = {
     "one_queue_for_all_dead_letters": Rules(policies=Policies(default=RedeliveryPolicy(dead_letter="DLQ"))),
     "expiry_queue": Rules(policies=Policies([Rule("queue://x.>", RedeliveryPolicy(expiry="EXPIRED.{name}"))])),
+    "retroactive": Rules(
+        retentions=(
+            Retention(pattern="topic://prices.one", messages=2),
+            Retention(pattern="prices.>", messages=100, bytes=1000, milliseconds=100),
+        )
+    ),
 }
 FILES = sorted(FOLDER.glob("*.txt"))
 

@@ -1,4 +1,4 @@
-"""Message groups, exclusive receivers and their priorities, against a real server."""
+"""Message groups, exclusive receivers, priorities, virtual topics and recalled messages, against a real server."""
 
 from __future__ import annotations
 
@@ -67,3 +67,24 @@ def test_exclusive_receivers_and_priorities(session: Session) -> None:
     assert take(standing_by).body == "c"
     with pytest.raises(IllegalStateError, match="priority of a consumer"):
         session.create_receiver(queue, priority=10**9)
+
+
+def test_virtual_topics_and_retroactive_subscribers(tmp_path: Path) -> None:
+    """Given a virtual topic of which two messages are kept, then queues have all messages, and latecomers two."""
+    settings = tmp_path / "rmimom.toml"
+    settings.write_text('[[retention]]\ndestination = "topic://VirtualTopic.>"\nmessages = 2\n', encoding="utf-8")
+    with start_server(tmp_path / "data", "--config", str(settings)) as server:
+        factory = ConnectionFactory(uri=server.uri("rmimom.ConnectionFactory"))
+        with factory.create_connection("ann") as connection, connection.create_session() as session:
+            queue = session.queue("Consumer.A.VirtualTopic.orders")
+            session.create_receiver(queue).close()
+            topic = session.topic("VirtualTopic.orders")
+            publisher = session.create_publisher(topic)
+            publisher.publish_many(["a", "b", "c"])
+            late = session.create_subscriber(topic, retroactive=True)
+            usual = session.create_subscriber(topic)
+            publisher.publish("d")
+            assert [take(late).body for _ in range(3)] == ["b", "c", "d"]
+            assert take(usual).body == "d"
+            taken = [take(receiver) for receiver in [session.create_receiver(queue)] * 4]
+            assert [(message.body, message.destination) for message in taken] == [(body, topic) for body in "abcd"]

@@ -5,7 +5,7 @@ answered.  Lines that begin with # are remarks.  Commands:
 
     connect c1 [user=ann] [id=laptop]           disconnect c1 [orderly]
     subscribe c1/1 queue://orders [durable=NAME] [shared] [name=NAME] [prefetch=2] [bytes=100]
-        [no-local] [settled=3,4] [held=5] [exclusive] [rank=PRIORITY]
+        [no-local] [settled=3,4] [held=5] [exclusive] [rank=PRIORITY] [retroactive]
     close c1/1                                  unsubscribe c1 NAME
     send c1 queue://orders a b c [producer=p seq=1] [priority=9] [ttl=MS] [delay=MS] [not-persistent]
         [JMS...=PROPERTY]
@@ -76,7 +76,7 @@ from rmimom.records import (
 from rmimom.values import PropertyValue
 
 DASHES = "----"
-FLAGS = {"exclusive", "no-local", "not-persistent", "shared", "as-dead", "keeping"}
+FLAGS = {"exclusive", "retroactive", "no-local", "not-persistent", "shared", "as-dead", "keeping"}
 
 
 class Words:
@@ -224,6 +224,7 @@ def _subscribe(words: Words, now: int) -> Command:
         held=words.numbers("held"),
         priority=words.number("rank"),
         exclusive="exclusive" in words.flags,
+        retroactive="retroactive" in words.flags,
     )
 
 

@@ -387,6 +387,7 @@ _SUBSCRIBE_OPTIONS: Mapping[str, type] = {
     "name": str,
     "priority": int,
     "exclusive": bool,
+    "retroactive": bool,
 }
 
 
