@@ -1,4 +1,7 @@
-"""stomp.py, unchanged, against a real server: the programs of the lecture and more."""
+"""stomp.py, unchanged, against a real server: the programs of the lecture and more.
+
+`test_stomp_py_8.py` runs this file once more, with the version before.
+"""
 
 from __future__ import annotations
 
@@ -52,10 +55,16 @@ class Heard(stomp.ConnectionListener):  # type: ignore[misc]  # stomp.py has no 
         assert self.receipts.get(timeout=TIME_LIMIT) == receipt
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[ServerProcess]:
-    with start_server(tmp_path / "data", "--stomp", "127.0.0.1:0") as running:
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    with start_server(tmp_path_factory.mktemp("stomp") / "data", "--stomp", "127.0.0.1:0") as running:
         yield running
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest) -> str:
+    """A name for the test's own queue or topic."""
+    return "".join(letter if letter.isalnum() else "-" for letter in request.node.name)
 
 
 @contextmanager
@@ -73,65 +82,65 @@ def connected(server: ServerProcess, version: str = "1.1", **options: Any) -> It
 
 
 @VERSIONS
-def test_a_queue_as_in_the_lecture(version: str, server: ServerProcess) -> None:
+def test_a_queue_as_in_the_lecture(version: str, server: ServerProcess, place: str) -> None:
     with connected(server, version) as (receiver, heard), connected(server, version) as (sender, _):
-        receiver.subscribe(destination="/queue/test", id=1, ack="auto")
-        sender.send("/queue/test", "test message")
+        receiver.subscribe(destination=f"/queue/{place}", id=1, ack="auto")
+        sender.send(f"/queue/{place}", "test message")
         frame = heard.message()
         assert (frame.cmd, frame.body) == ("MESSAGE", "test message")
-        assert frame.headers["destination"] == "/queue/test"
+        assert frame.headers["destination"] == f"/queue/{place}"
 
 
-def test_a_message_waits_for_its_receiver(server: ServerProcess) -> None:
+def test_a_message_waits_for_its_receiver(server: ServerProcess, place: str) -> None:
     with connected(server) as (sender, _):
-        sender.send("/queue/test", "test message")
+        sender.send(f"/queue/{place}", "test message")
     with connected(server) as (receiver, heard):
-        receiver.subscribe(destination="/queue/test", id=1, ack="auto")
+        receiver.subscribe(destination=f"/queue/{place}", id=1, ack="auto")
         assert heard.message().body == "test message"
 
 
 @VERSIONS
-def test_a_topic_as_in_the_lecture(version: str, server: ServerProcess) -> None:
+def test_a_topic_as_in_the_lecture(version: str, server: ServerProcess, place: str) -> None:
     with connected(server, version) as (one, first), connected(server, version) as (two, second):
         for number, (connection, heard) in enumerate([(one, first), (two, second)]):
-            connection.subscribe(destination="/topic/test", id=1, ack="auto", receipt=f"r{number}")
+            connection.subscribe(destination=f"/topic/{place}", id=1, ack="auto", receipt=f"r{number}")
             heard.wait_receipt(f"r{number}")
-        one.send("/topic/test", "test message")
+        one.send(f"/topic/{place}", "test message")
         assert first.message().body == second.message().body == "test message"
 
 
 @VERSIONS
-def test_transactions_as_in_the_lecture(version: str, server: ServerProcess) -> None:
+def test_transactions_as_in_the_lecture(version: str, server: ServerProcess, place: str) -> None:
     with connected(server, version) as (conn, heard):
-        conn.subscribe("/queue/test", id=5)
+        conn.subscribe(f"/queue/{place}", id=5)
         txid = conn.begin()
         for body in ("test1", "test2", "test3"):
-            conn.send("/queue/test", body, transaction=txid)
+            conn.send(f"/queue/{place}", body, transaction=txid)
         conn.commit(txid)
         assert heard.bodies(3) == ["test1", "test2", "test3"]
         aborted = conn.begin()
-        conn.send("/queue/test", "test4", transaction=aborted)
+        conn.send(f"/queue/{place}", "test4", transaction=aborted)
         conn.abort(aborted)
-        conn.send("/queue/test", "after")
+        conn.send(f"/queue/{place}", "after")
         assert heard.bodies(1) == ["after"]
 
 
 @VERSIONS
-def test_what_was_not_acknowledged_comes_again_in_order(version: str, server: ServerProcess) -> None:
+def test_what_was_not_acknowledged_comes_again_in_order(version: str, server: ServerProcess, place: str) -> None:
     with connected(server, version) as (conn, heard):
         for number in range(5):
-            conn.send("/queue/work", str(number))
-        conn.subscribe("/queue/work", id=1, ack="client-individual")
+            conn.send(f"/queue/{place}", str(number))
+        conn.subscribe(f"/queue/{place}", id=1, ack="client-individual")
         frames = [heard.message() for _ in range(5)]
         _ack(conn, version, frames[1])
     with connected(server, version) as (conn, heard):
-        conn.subscribe("/queue/work", id=1, ack="client")
+        conn.subscribe(f"/queue/{place}", id=1, ack="client")
         frames = [heard.message() for _ in range(4)]
         assert [frame.body for frame in frames] == ["0", "2", "3", "4"]
         assert {frame.headers["redelivered"] for frame in frames} == {"true"}
         _ack(conn, version, frames[2])
     with connected(server, version) as (conn, heard):
-        conn.subscribe("/queue/work", id=1, ack="auto")
+        conn.subscribe(f"/queue/{place}", id=1, ack="auto")
         assert heard.bodies(1) == ["4"]
 
 
@@ -144,10 +153,10 @@ def _ack(conn: Any, version: str, frame: Any, **headers: str) -> None:
         conn.ack(frame.headers["ack"], **headers)
 
 
-def test_an_ack_in_a_transaction_that_is_aborted_can_be_given_again(server: ServerProcess) -> None:
+def test_an_ack_in_a_transaction_that_is_aborted_can_be_given_again(server: ServerProcess, place: str) -> None:
     with connected(server, "1.2") as (conn, heard):
-        conn.send("/queue/work", "a")
-        conn.subscribe("/queue/work", id=1, ack="client-individual")
+        conn.send(f"/queue/{place}", "a")
+        conn.subscribe(f"/queue/{place}", id=1, ack="client-individual")
         frame = heard.message()
         conn.begin("t")
         conn.ack(frame.headers["ack"], "t")
@@ -156,39 +165,39 @@ def test_an_ack_in_a_transaction_that_is_aborted_can_be_given_again(server: Serv
         heard.wait_receipt("done")
 
 
-def test_nack_makes_a_dead_letter(server: ServerProcess) -> None:
+def test_nack_makes_a_dead_letter(server: ServerProcess, place: str) -> None:
     with connected(server, "1.2") as (conn, heard):
-        conn.send("/queue/work", "a", persistent="true")
-        conn.subscribe("/queue/work", id=1, ack="client-individual")
-        conn.subscribe("/queue/DLQ.work", id=2)
+        conn.send(f"/queue/{place}", "a", persistent="true")
+        conn.subscribe(f"/queue/{place}", id=1, ack="client-individual")
+        conn.subscribe(f"/queue/DLQ.{place}", id=2)
         conn.nack(heard.message().headers["ack"])
         dead = heard.message()
-        assert (dead.body, dead.headers["original-destination"]) == ("a", "/queue/work")
+        assert (dead.body, dead.headers["original-destination"]) == ("a", f"/queue/{place}")
 
 
-def test_a_durable_subscription_gets_what_came_while_it_was_away(server: ServerProcess) -> None:
+def test_a_durable_subscription_gets_what_came_while_it_was_away(server: ServerProcess, place: str) -> None:
     durable = {"activemq.subscriptionName": "news"}
     with connected(server, headers={"client-id": "laptop"}) as (conn, heard):
-        conn.subscribe("/topic/news", id=1, headers=durable, receipt="r")
+        conn.subscribe(f"/topic/{place}", id=1, headers=durable, receipt="r")
         heard.wait_receipt("r")
     with connected(server) as (other, heard):
-        other.send("/topic/news", "missed", persistent="true", receipt="s")
+        other.send(f"/topic/{place}", "missed", persistent="true", receipt="s")
         heard.wait_receipt("s")
     with connected(server, headers={"client-id": "laptop"}) as (conn, heard):
-        conn.subscribe("/topic/news", id=1, headers=durable)
+        conn.subscribe(f"/topic/{place}", id=1, headers=durable)
         assert heard.bodies(1) == ["missed"]
         conn.unsubscribe(id=1, headers=durable, receipt="u")
         heard.wait_receipt("u")
 
 
-def test_heart_beats_keep_an_idle_connection(server: ServerProcess) -> None:
+def test_heart_beats_keep_an_idle_connection(server: ServerProcess, place: str) -> None:
     with connected(server, "1.2", heartbeats=(1000, 1000)) as (conn, heard):
         beats: queue.Queue[None] = queue.Queue()
         heard.on_heartbeat = lambda: beats.put(None)
         for _ in range(3):
             beats.get(timeout=TIME_LIMIT)
-        conn.subscribe("/queue/a", id=1)
-        conn.send("/queue/a", "still here")
+        conn.subscribe(f"/queue/{place}", id=1)
+        conn.send(f"/queue/{place}", "still here")
         assert heard.bodies(1) == ["still here"]
 
 
@@ -202,6 +211,39 @@ def test_a_persistent_message_survives_a_kill(tmp_path: Path) -> None:
         conn.subscribe("/queue/safe", id=1)
         conn.send("/queue/safe", "new")
         assert heard.bodies(2) == ["kept", "new"]
+
+
+def test_a_client_finds_a_server_that_was_killed_and_started_again(tmp_path: Path) -> None:
+    """Programs of stomp.py connect again in `on_disconnected`, as its documentation shows."""
+    with start_server(tmp_path / "data", "--stomp", "127.0.0.1:0") as server:
+        port = server.stomp_port
+        conn = stomp.Connection12([("127.0.0.1", port)], reconnect_attempts_max=-1, reconnect_sleep_max=0.1)
+        heard = Heard()
+        conn.set_listener("test", heard)
+        conn.connect(wait=True)
+        conn.subscribe("/queue/safe", id=1, ack="client-individual")
+        conn.send("/queue/safe", "kept", persistent="true", receipt="sent")
+        assert heard.bodies(1) == ["kept"]
+        heard.wait_receipt("sent")
+        server.kill()
+        heard.lost.get(timeout=TIME_LIMIT)
+        with start_server(tmp_path / "data", "--stomp", f"127.0.0.1:{port}"):
+            conn.connect(wait=True)
+            conn.subscribe("/queue/safe", id=1, ack="client-individual")
+            frame = heard.message()
+            assert (frame.body, frame.headers["redelivered"]) == ("kept", "true")
+            conn.ack(frame.headers["ack"], receipt="done")
+            heard.wait_receipt("done")
+            conn.disconnect()
+
+
+@VERSIONS
+def test_selectors(version: str, server: ServerProcess, place: str) -> None:
+    with connected(server, version) as (conn, heard):
+        conn.subscribe(f"/queue/{place}", id=1, headers={"selector": "size > 5 AND colour = 'blue'"})
+        for body, size, colour in (("small", 3, "blue"), ("red", 9, "red"), ("right", 9, "blue")):
+            conn.send(f"/queue/{place}", body, headers={"size": str(size), "colour": colour})
+        assert heard.bodies(1) == ["right"]
 
 
 def test_login(tmp_path: Path) -> None:
@@ -226,7 +268,10 @@ STOMP_TO_JMS: list[tuple[dict[str, str], dict[str, object]]] = [
     ({"correlation-id": "c", "type": "t", "timestamp": "5"}, {"correlation_id": "c", "type": "t", "timestamp": 5}),
     ({"reply-to": "/topic/answers"}, {"reply_to": Topic("answers")}),
     ({"expires": "4102444800000"}, {"expiration": 4102444800000}),
-    ({"JMSXGroupID": "g", "JMSXGroupSeq": "3"}, {"properties": {"JMSXGroupID": "g", "JMSXGroupSeq": 3}}),
+    (
+        {"JMSXGroupID": "g", "JMSXGroupSeq": "3"},
+        {"properties": {"JMSXGroupID": "g", "JMSXGroupSeq": 3, "JMSXGroupFirstForConsumer": True}},
+    ),
     (
         {"content-type": "text/plain", "colour": "blue"},
         {"properties": {"content-type": "text/plain", "colour": "blue"}},

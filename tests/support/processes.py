@@ -162,6 +162,12 @@ class ServerProcess(RunningProcess):
         port: int = self.facts["stomp"]["stomp"]
         return port
 
+    @property
+    def stomp_ws_port(self) -> int:
+        """The port of STOMP over WebSocket, if it was started with `--stomp-ws 127.0.0.1:0`."""
+        port: int = self.facts["stomp"]["stomp_ws"]
+        return port
+
     def uri(self, object_id: str) -> str:
         """The URI of one of its objects."""
         return f"PYRO:{object_id}@{self.location}"
