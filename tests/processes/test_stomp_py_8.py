@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from support.foreign import python_package
 from support.processes import ROOT
 
@@ -18,6 +19,7 @@ CHECK = (
 )
 
 
+@pytest.mark.timeout(600)
 def test_everything_with_stomp_py_8() -> None:
     folder = python_package(f"stomp.py=={VERSION}")
     path = os.pathsep.join([str(folder), str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
