@@ -121,10 +121,15 @@ class Subscribe(msgspec.Struct, frozen=True, gc=False):
 
 
 class CloseConsumer(msgspec.Struct, frozen=True, gc=False):
-    """Close a consumer; what it held goes back in order.  A durable subscription stays."""
+    """Close a consumer; what it held goes back in order.  A durable subscription stays.
+
+    Of what its session is not done with (§8.8) the tags are in `keep`: those it goes on holding, if it holds them, and
+    gets nothing more, until it has said what becomes of them and is closed again, without `keep`.
+    """
 
     connection: str
     consumer: int
+    keep: tuple[int, ...] | list[int] = ()
 
 
 class DeleteSubscription(msgspec.Struct, frozen=True, gc=False):

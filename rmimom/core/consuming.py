@@ -253,10 +253,20 @@ def _delete(state: State, subscription: Subscription, turn: Turn) -> None:
 
 
 def close_consumer(state: State, command: CloseConsumer, turn: Turn) -> None:
-    """Close a consumer; harmless if it is closed already."""
+    """Close a consumer, at once unless it holds some of what it is to keep; harmless if it is closed already."""
     client = state.client(command.connection)
-    opened = client.consumers.pop(command.consumer, None)
-    if opened is not None:
+    opened = client.consumers.get(command.consumer)
+    if opened is None:
+        return
+    if any(tag in opened.consumer.held for tag in command.keep):
+        opened.mailbox.retain(opened.consumer, command.keep, turn)
+        subscription = opened.subscription
+        if subscription is not None and not (subscription.durable or subscription.shared):
+            # Nobody else can have what comes now.
+            subscription.ending = True
+            opened.mailbox.purge(turn)
+    else:
+        del client.consumers[command.consumer]
         close_opened(state, [opened], turn)
 
 

@@ -477,6 +477,13 @@ class Mailbox:
         consumer.prefetch = 0
         self._line.leave(consumer)
 
+    def retain(self, consumer: Consumer, tags: Iterable[int], turn: Turn) -> None:
+        """Let a consumer hold only these of what it holds, and give it nothing more; the rest goes back."""
+        self.shut(consumer)
+        kept = set(tags)
+        self._give_back(consumer.let_go([tag for tag in consumer.held if tag not in kept]), turn)
+        self.dispatch(turn)
+
     def note_failures(self, consumer: Consumer, tags: Iterable[int]) -> list[tuple[Entry, Past]]:
         """A consumer failed on these of what it holds; returns them with their past.  They stay where they are.
 

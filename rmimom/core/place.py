@@ -93,7 +93,7 @@ class TopicPlace:
     def audience(self, connection: str, client_id: str) -> list[tuple[Mailbox, Selector | None]]:
         """The mailboxes that get what this connection sends, each with its selector.
 
-        No-local subscriptions leave out their own (§8.3.1).
+        No-local subscriptions leave out their own (§8.3.1), and those that end get nothing more.
         """
         subscriptions: Iterable[Subscription] = self.subscriptions.values()
         if self.patterns:
@@ -101,7 +101,7 @@ class TopicPlace:
         audience: list[tuple[Mailbox, Selector | None]] = [
             (subscription.mailbox, subscription.selector)
             for subscription in subscriptions
-            if not (subscription.no_local and subscription.is_own(connection, client_id))
+            if not (subscription.ending or (subscription.no_local and subscription.is_own(connection, client_id)))
         ]
         if self.queues:
             audience += [(queue.mailbox, None) for queue in self.queues.values()]

@@ -22,6 +22,7 @@ class Subscription:
         "callback",
         "connection",
         "created",
+        "ending",
         "id",
         "mailbox",
         "name",
@@ -61,6 +62,7 @@ class Subscription:
         self.pattern = pattern
         self._expression = compile_pattern(pattern) if pattern else None
         self.connection = ""  # of the active consumer
+        self.ending = False  # its consumer has closed but for what it still holds, and nobody can follow
 
     @property
     def durable(self) -> bool:

@@ -296,7 +296,7 @@ _COMMANDS: dict[str, Callable[[Words, int], Command]] = {
     "connect": _connect,
     "disconnect": lambda words, now: Disconnect(words.plain[0], "orderly" in words.plain),
     "subscribe": _subscribe,
-    "close": lambda words, now: CloseConsumer(*words.consumer),
+    "close": lambda words, now: CloseConsumer(*words.consumer, words.numbers("keep")),
     "unsubscribe": lambda words, now: DeleteSubscription(words.plain[0], words.plain[1]),
     "send": _send,
     "ack": lambda words, now: Acknowledge(*words.consumer, words.number("up-to"), tuple(map(int, words.plain[1:]))),

@@ -160,10 +160,10 @@ class ConnectionObject:
         return Subscribe(self._connection, _number(consumer), source, **chosen)  # type: ignore[arg-type]  # checked against the table above
 
     @expose
-    def close_consumer(self, consumer: int) -> asyncio.Future[object]:
-        """Close a consumer; what it held goes back."""
+    def close_consumer(self, consumer: int, keep: Sequence[int] = ()) -> asyncio.Future[object]:
+        """Close a consumer; what it held goes back, but for what it is to keep until it is closed without that."""
         self._enter()
-        return self._engine.submit(CloseConsumer(self._connection, _number(consumer)))
+        return self._engine.submit(CloseConsumer(self._connection, _number(consumer), _tags("keep", keep)))
 
     @expose
     def release(
