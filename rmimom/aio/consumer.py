@@ -106,10 +106,10 @@ class Consumer:
         await message.nack(reason, delay=delay, dead=dead)
 
     async def close(self) -> None:
-        """Close the consumer: messages not acknowledged go back.  Waits for a running observer; twice is harmless.
+        """Close the consumer: messages not received go back.  Waits for a running observer; twice is harmless.
 
-        An observer may close its own consumer, which then is done when it has returned.  If cancelled, it is closed all
-        the same.
+        What was received is still the session's; see `rmimom.Consumer.close`.  An observer may close its own consumer,
+        which then is done when it has returned.  If cancelled, it is closed all the same.
         """
         if self._session._thread.tells_of(self._consumer):
             self._consumer.close()  # the session does it when the observer has returned

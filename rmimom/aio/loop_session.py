@@ -147,6 +147,8 @@ class LoopSession(Session):
             await self.bridge.settled(ticket)
         for ticket in tickets:
             ticket.check()
+        if self._lingering.has_done:
+            await self.in_thread(self._lingering.end_done)
 
 
 class SessionTask(SessionThread):

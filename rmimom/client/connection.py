@@ -349,6 +349,23 @@ class Connection:
             self._forget_acks(number)
             raise
 
+    def _retain(self, consumer: Consumer) -> None:
+        """Take nothing more for a consumer that lingers, and have the server take back what is not worked on."""
+        with self._inbox_lock:
+            self._inbox.intakes.pop(consumer._number, None)
+            consumer._intake.waiting.clear()
+        try:
+            if self._is_up(consumer):
+                self._close_but_for_kept(consumer)
+        except JMSError as error:
+            # If the server is lost, the keeper says it when it is found again.
+            log.info("closing %r: %s", consumer, error)
+
+    def _close_but_for_kept(self, consumer: Consumer) -> None:
+        with self._inbox_lock, self._exchange.lock:
+            kept = consumer._intake.kept()
+        self._exchange.call("close_consumer", consumer._number, kept, timeout=CLOSE_TIMEOUT, patient=False)
+
     def _close_consumer(self, consumer: Consumer) -> None:
         exchange = self._exchange
         number = consumer._number

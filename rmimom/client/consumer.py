@@ -54,8 +54,8 @@ class Consumer:
         self._number = connection._next_consumer()
         self._opened = False
         self._closed = False
-        self._ended = False
-        """Whether what was not acknowledged went back; an observer that closes its consumer keeps its message."""
+        self._lingers = False
+        """Whether it is closed and its session not done with what was received from it."""
         with self._exchange.lock:
             acks = connection._outbox.acks(self._number)
         self._intake = Intake(
@@ -125,6 +125,8 @@ class Consumer:
             right = message.kind != "none" and message.is_body_assignable_to(wanted)
             if right or not self._automatic:
                 with self._lock:
+                    if self._closed:
+                        return None
                     if self._intake.first() is not message:
                         continue  # the server was lost and gave it to others meanwhile
                     take = self._intake.take_for_good if self._automatic else self._intake.take
@@ -177,11 +179,12 @@ class Consumer:
             self._session._regard()
 
     def close(self) -> None:
-        """Close the consumer: messages not acknowledged go back.  Any thread may do it; twice is harmless (§8.8).
+        """Close the consumer: messages not received go back.  Any thread may do it; twice is harmless (§8.8).
 
         A `receive` under way in another thread returns None.  Waits for a running observer; an observer may close its
         own consumer, which then is done when it has returned.
-        In a transacted session what was received is still committed or rolled back with the transaction.
+        What was received is still the session's, to acknowledge or recover, to commit or roll back.  Until then a
+        durable subscription is in use.  What is recovered, rolled back or given back goes to other consumers.
         """
         with self._lock:
             if self._closed:
@@ -196,9 +199,7 @@ class Consumer:
             self._end()
 
     def _end(self) -> None:
-        self._ended = True
-        work = self._session._work
-        if work is None or not work.keep_closed(self):
+        if not self._session._lingering.admit(self):
             self._session._forget_consumer(self)
             self._connection._close_consumer(self)
 
@@ -210,13 +211,17 @@ class Consumer:
         """Carry out `Message.nack`."""
         self._session._nack(self, message, reason, delay, dead=dead)
 
-    def _failed(self, tags: list[int], reason: str, *, keep: bool = True, options: Mapping[str, object] = {}) -> None:
+    def _failed(self, tags: list[int], reason: str, options: Mapping[str, object] = {}) -> None:
         """Tell the server of a failure; what it leaves with us is delivered again, the rest is forgotten."""
+        keep = not self._lingers
         gone = self._exchange.call("release", self._number, tags, {"keep": keep, "reason": reason, **options})
         with self._lock:
             self._intake.hand_back(gone if keep else tags)
             self._intake.recover(tags)
+            closed_meanwhile = self._lingers and keep
             self._session._arrived.notify_all()
+        if closed_meanwhile:
+            self._connection._retain(self)
 
     def __enter__(self) -> Consumer:
         return self

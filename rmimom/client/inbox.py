@@ -138,6 +138,13 @@ class Intake:
         """Forget messages that go back to the server; returns the tags of those that were here."""
         return [tag for tag in tags if self.working.pop(tag, None) is not None]
 
+    def kept(self) -> list[int]:
+        """Tags that the server must leave with a consumer that closes: worked on, or their acknowledgement on its way.
+
+        The lock of the outbox is held.
+        """
+        return [*self.acks.under_way, *self.acks.pending, *self.working]
+
     def held(self) -> list[int]:
         """Tags of all messages here, in the order of delivery."""
         return [*self.working, *(message._tag for message in self.waiting)]

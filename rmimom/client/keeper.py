@@ -2,7 +2,7 @@
 
 When the server is lost, the keeper asks the manager for a new connection and makes it what the old one was, in this
 order: temporary destinations; consumers, each saying what it acknowledged and what it still holds; unconfirmed sends,
-under their old numbers; then delivery.  So nothing is delivered that was acknowledged before, and nothing is sent
+under their old numbers; consumers that linger, closed but for what they hold; then delivery.  So nothing is delivered that was acknowledged before, and nothing is sent
 twice.
 """
 
@@ -135,6 +135,8 @@ class Keeper:
             for consumer in consumers:
                 if consumer._number not in self._connection._consumers:
                     self._exchange.call("close_consumer", consumer._number, patient=False)
+                elif consumer._lingers:
+                    self._connection._close_but_for_kept(consumer)
             delivery.start_again()
         except ConnectionFailedError as error:
             self._exchange.lose(error)
@@ -148,6 +150,9 @@ class Keeper:
             settled = list(intake.acks.unsettled())
             held = intake.held()
         options = consumer._options | {"settled": settled, "held": held}
+        if consumer._lingers:
+            # What it holds fills its window, so nothing is sent to it before it is closed but for that.
+            options["prefetch"] = 1
         try:
             lost = channel.call("subscribe", consumer._number, str(consumer.destination), options)
         except JMSError as error:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from rmimom.client.browser import QueueBrowser
 from rmimom.client.completion import Completions
 from rmimom.client.consumer import Consumer, Receiver, Subscriber
+from rmimom.client.lingering import Lingering
 from rmimom.client.messages import MessageMaker
 from rmimom.client.mode import AcknowledgeMode
 from rmimom.client.outbox import Ticket
@@ -64,6 +65,7 @@ class Session(MessageMaker):
         self._work: UnitOfWork | None = UnitOfWork(self) if self.transacted else None
         self._transaction: Transaction | None = None if self._work is None else self._work.transaction
         self._consumers: list[Consumer] = []
+        self._lingering: Lingering = Lingering(self)
         self._producers: list[Producer] = []
         self._usage: Usage = Usage()
         self._thread: SessionThread = SessionThread(self)
@@ -303,6 +305,7 @@ class Session(MessageMaker):
 
         The server hears of it as a failure, so its redelivery policy counts: what failed too often becomes a dead
         letter, and with a delay others come first.  If the server cannot be reached they are delivered again at once.
+        Messages of a consumer that was closed go to others.
         Raises IllegalStateError in a transacted session, which has `rollback` for that.
         """
         self._check_open()
@@ -310,14 +313,15 @@ class Session(MessageMaker):
             raise IllegalStateError("a transacted session cannot recover; use rollback (§6.2.7)")
         with self._usage:
             with self._lock:
-                failed = [(consumer, list(consumer._intake.working)) for consumer in self._consumers]
+                failed = [(consumer, list(consumer._intake.working)) for consumer in self._givers()]
             for consumer, tags in failed:
                 if tags:
                     self._fail(consumer, tags, "recovered by the session")
+            self._lingering.end_done()
 
-    def _fail(self, consumer: Consumer, tags: list[int], reason: str, *, keep: bool = True) -> None:
+    def _fail(self, consumer: Consumer, tags: list[int], reason: str) -> None:
         try:
-            consumer._failed(tags, reason, keep=keep)
+            consumer._failed(tags, reason)
         except JMSError as error:
             # Nothing is lost by it: what is not ours any more the server says when we come back.
             log.info("failures on %s are not counted: %s", consumer.destination, error)
@@ -352,6 +356,7 @@ class Session(MessageMaker):
                 producer.close()
             for consumer in list(self._consumers):
                 consumer.close()
+            self._lingering.end()
             if self._work is not None:
                 self._work.close()
         finally:
@@ -401,6 +406,10 @@ class Session(MessageMaker):
             raise
         return consumer
 
+    def _givers(self) -> list[Consumer]:
+        """The consumers that messages of the session came from, closed ones too; the lock is held."""
+        return [*self._consumers, *self._lingering.consumers]
+
     def _forget_consumer(self, consumer: Consumer) -> None:
         with self._lock:
             if consumer in self._consumers:
@@ -426,9 +435,9 @@ class Session(MessageMaker):
         """Put what `Message.acknowledge` acknowledges into the outbox; the tickets tell when it is on disk."""
         if self._automatic or self._transaction is not None:
             return []
-        if self._closed or consumer._ended:
+        if self._closed:
             raise IllegalStateError(
-                "the message cannot be acknowledged any more: its session or consumer is closed, and it went back"
+                "the message cannot be acknowledged any more: its session is closed, and it went back"
             )
         if self.mode is not AcknowledgeMode.INDIVIDUAL_ACKNOWLEDGE:
             return self._begin_acknowledging_all()
@@ -439,20 +448,21 @@ class Session(MessageMaker):
         if self._automatic or self._transaction is not None:
             return []
         with self._lock, self._connection._exchange.lock:
-            return [other._intake.acks.ticket() for other in self._consumers if other._intake.acknowledge_all()]
+            return [other._intake.acks.ticket() for other in self._givers() if other._intake.acknowledge_all()]
 
     def _confirm(self, tickets: list[Ticket]) -> None:
         for ticket in tickets:
             self._connection._exchange.wait_for(ticket)
         for ticket in tickets:
             ticket.check()
+        self._lingering.end_done()
 
     def _nack(
         self, consumer: Consumer, message: Message, reason: str, delay: float | timedelta | None, *, dead: bool
     ) -> None:
-        if self._closed or consumer._ended:
+        if self._closed:
             raise IllegalStateError(
-                "the message cannot be given back any more: its session or consumer is closed, and it went back"
+                "the message cannot be given back any more: its session is closed, and it went back"
             )
         tag = message._tag
         with self._lock:
@@ -469,9 +479,10 @@ class Session(MessageMaker):
             with self._lock:
                 here = tag in consumer._intake.working
             if here:
-                consumer._failed([tag], reason, options=options)
+                consumer._failed([tag], reason, options)
 
         self._connection._exchange.until_answered(tell)
+        self._lingering.end_done()
 
 
 def _wanted(destination: object, kind: type[_D], check: Callable[[Destination], object] | None = None) -> _D:

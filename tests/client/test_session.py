@@ -445,11 +445,11 @@ def test_closing_a_consumer_waits_for_its_observer_only(connection: Connection) 
     closing = threading.Thread(target=busy.close)
     closing.start()
     wait_until(lambda: busy._closed)
-    assert not busy._ended
+    assert busy in session._consumers
     leave.set()
     closing.join(5)
     assert left.is_set()
-    assert busy._ended
+    assert busy not in session._consumers
 
 
 def test_a_session_with_observers_cannot_receive_by_any_consumer(connection: Connection) -> None:

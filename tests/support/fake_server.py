@@ -13,6 +13,7 @@ import socket
 import threading
 import time
 from collections import defaultdict, deque
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -241,14 +242,17 @@ class FakeConnection:
         return lost
 
     @expose
-    def close_consumer(self, consumer: int) -> None:
+    def close_consumer(self, consumer: int, keep: Sequence[int] = ()) -> None:
         with self.broker.lock:
             self._enter("close_consumer")
             for found in list(self.broker.consumers):
                 if found.connection is self and found.number == consumer:
-                    self.broker.give_back(found)
-                    self.broker.consumers.remove(found)
+                    self.broker.give_back(found, [tag for tag in found.held if tag not in keep])
+                    found.prefetch = 0
+                    if not found.held:
+                        self.broker.consumers.remove(found)
             self.broker.deliver()
+        self.server.fail_if_planned("close_consumer", self)
 
     @expose
     def release(self, consumer: int, tags: list[int], options: dict[str, Any] | None = None) -> list[int] | None:
