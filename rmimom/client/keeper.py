@@ -2,8 +2,8 @@
 
 When the server is lost, the keeper asks the manager for a new connection and makes it what the old one was, in this
 order: temporary destinations; consumers, each saying what it acknowledged and what it still holds; unconfirmed sends,
-under their old numbers; consumers that linger, closed but for what they hold; then delivery.  So nothing is delivered that was acknowledged before, and nothing is sent
-twice.
+under their old numbers; consumers that linger, closed but for what they hold; then delivery.  So nothing is delivered
+that was acknowledged before, and nothing is sent twice.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Consumers that linger: closed, but their session is not done with all that was received from them.
 
-Messages are acknowledged, committed and rolled back by the session, whichever consumer they came from (§6.2.7, §6.2.10).
-So what the application has taken stays when the consumer closes, and only what it has not taken goes back:
+Messages are acknowledged, committed and rolled back by the session, whichever consumer they came from (§6.2.7,
+§6.2.10).  So what the application has taken stays when the consumer closes, and only what it has not taken goes back:
 
     open ─► closed
      │         ▲

@@ -16,6 +16,7 @@ from rmimom.client.mode import (
     CLIENT_ACKNOWLEDGE,
     DUPS_OK_ACKNOWLEDGE,
     INDIVIDUAL_ACKNOWLEDGE,
+    SESSION_TRANSACTED,
     AcknowledgeMode,
 )
 from rmimom.destination import Queue, Topic
@@ -202,6 +203,39 @@ async def test_dups_ok_acknowledges_later(factory: ConnectionFactory, server: Fa
             for _ in range(5):
                 assert await receiver.receive(60) is not None
         assert server.broker.acknowledged == [1, 2, 3, 4, 5]
+
+
+@on_loop
+@pytest.mark.parametrize("mode", [CLIENT_ACKNOWLEDGE, INDIVIDUAL_ACKNOWLEDGE, SESSION_TRANSACTED])
+async def test_a_closed_receiver_leaves_its_message_to_the_session(
+    mode: AcknowledgeMode, factory: ConnectionFactory, server: FakeServer
+) -> None:
+    """§6.2.10, §8.8: others get the rest at once, and the message is acknowledged or committed without it."""
+    async with factory.create_connection() as connection, connection.create_session(mode) as session:
+        await fill(connection, 2)
+        async with session.create_receiver(Q) as receiver:
+            message = await receiver.receive(60)
+            assert message is not None
+        assert tags(server) == [2]
+        await (session.commit() if session.transacted else message.acknowledge())
+        assert server.broker.acknowledged == [1]
+        assert server.broker.consumers == []
+        await message.acknowledge()  # twice is harmless
+
+
+@on_loop
+async def test_a_closed_receiver_delivers_nothing_again(factory: ConnectionFactory, server: FakeServer) -> None:
+    async with factory.create_connection() as connection, connection.create_session(CLIENT_ACKNOWLEDGE) as session:
+        await fill(connection, 2)
+        async with session.create_receiver(Q) as receiver:
+            first, second = await receiver.receive(60), await receiver.receive(60)
+            assert first is not None
+            assert second is not None
+        await first.nack("no good")
+        assert tags(server) == [1]
+        await session.recover()
+        assert tags(server) == [2, 1]
+        assert server.broker.consumers == []
 
 
 @on_loop

@@ -172,6 +172,23 @@ def test_consumers_that_leave_together_get_nothing_of_each_other_and_give_back_i
     }
 
 
+def test_what_a_closing_consumer_does_not_keep_goes_to_others_at_once() -> None:
+    """§8.8: it holds what its session works on, and gets nothing more."""
+    desk = Desk()
+    first, second = consumer(), consumer("d")
+    desk.open(first)
+    desk.put(5, 6, 7)
+    desk.open(second)
+    turn = Turn(0)
+    desk.mailbox.retain(first, [6, 99], turn)
+    outcome = turn.outcome(Accepted())
+    assert (outcome.records, told(outcome)) == ([MessagesReturned(1, [5, 7])], {"d": [(5, 2), (7, 2)]})
+    assert list(first.held) == [6]
+    assert told(desk.put(8, 9)) == {"d": [(8, 1), (9, 1)]}
+    assert desk.acknowledge(first, 6).records == [MessagesRemoved(1, [6]), MessagesDropped([6])]
+    assert told(desk.put(10)) == {"d": [(10, 1)]}
+
+
 def test_no_consumer_gets_what_it_has_no_room_for_after_a_claim() -> None:
     """Given a consumer that comes back with more than its window, when it acknowledges, then it waits for room."""
     desk = Desk()

@@ -231,6 +231,19 @@ class BrokerMachine(RuleBasedStateMachine):
         self._leave(consumer)
         self.watch(self.do(CloseConsumer(*consumer)))
 
+    @precondition(lambda self: self.consumers)
+    @rule(data=st.data(), stranger=st.integers(1, 100))
+    def close_but_for_some(self, data: st.DataObject, stranger: int) -> None:
+        consumer, mailbox, tags = self._draw_held(data)
+        if not mailbox.durable:
+            return  # its subscription ends: see the recorded conversation
+        if tags:
+            mailbox.leave_but_for(consumer, tags)
+        else:
+            self._leave(consumer)
+            tags = [stranger] if stranger not in mailbox.messages else []
+        self.watch(self.do(CloseConsumer(*consumer, tags)))
+
     @rule(connection=connections)
     def disconnect(self, connection: str) -> None:
         for consumer in [one for one in self.consumers if one[0] == connection]:

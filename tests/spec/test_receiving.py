@@ -377,3 +377,25 @@ def test_receive_body_of_a_wrong_type_counts_as_received(
     looking = connection.create_session()
     looking.create_sender(queue).send("new")
     assert next_of(looking.create_receiver(queue)).body == "new"
+
+
+@pytest.mark.parametrize("mode", [AcknowledgeMode.CLIENT_ACKNOWLEDGE, AcknowledgeMode.INDIVIDUAL_ACKNOWLEDGE])
+def test_acknowledging_is_the_sessions(
+    mode: AcknowledgeMode, connection: Connection, session: Session, queue: Queue
+) -> None:
+    """A message received from a consumer that is closed can be acknowledged; what it had not received goes to others.
+
+    Rows: A5, A7, A10. Assertions: T:131, T:133. Section: 6.2.10, 8.8.
+    """
+    session.create_sender(queue).send_many(["a", "b"])
+    own = connection.create_session(mode)
+    with own.create_receiver(queue) as receiver:
+        message = next_of(receiver)
+    session.create_sender(queue).send("c")
+    other = session.create_receiver(queue)
+    assert bodies(other, 2) == ["b", "c"]
+    message.acknowledge()
+    own.close()
+    assert other.receive_no_wait() is None
+    other.close()
+    assert list(session.create_browser(queue)) == []

@@ -416,8 +416,7 @@ def test_a_subscription_whose_messages_are_not_done_with(
     subscriber = session.create_subscriber(topic, durable=durable, shared=shared)
     other.create_publisher(topic).publish("a")
     message = next_of(subscriber)
-    if transacted:
-        subscriber.close()
+    subscriber.close()
     with pytest.raises(JMSError, match=durable):
         other.unsubscribe(durable)
     with pytest.raises(JMSError, match=durable):

@@ -158,6 +158,28 @@ def test_close_of_the_connection_rolls_back(connect: Callable[..., Connection], 
     assert list(session.create_browser(queue)) == []
 
 
+@pytest.mark.parametrize("ending", ["commit", "rollback"])
+def test_a_consumer_closed_in_a_transaction(
+    ending: str, connection: Connection, session: Session, queue: Queue
+) -> None:
+    """What it received stays with the transaction; what it had not received, and what comes later, is for others.
+
+    Rows: T1, T2. Assertions: T:123, T:125. Section: 6.2.7, 8.8.
+    """
+    sender = session.create_sender(queue)
+    sender.send_many(["a", "b", "c"])
+    work = connection.create_session(transacted=True)
+    with work.create_receiver(queue) as receiver:
+        assert next_of(receiver).body == "a"
+    sender.send("d")
+    other = session.create_receiver(queue)
+    assert bodies(other, 3) == ["b", "c", "d"]
+    work.commit() if ending == "commit" else work.rollback()
+    sender.send("e")
+    got = [(message.body, message.redelivered) for message in (next_of(other) for _ in range(1 + (ending != "commit")))]
+    assert got == ([("e", False)] if ending == "commit" else [("a", True), ("e", False)])
+
+
 def test_a_commit_that_ends_in_a_rollback(tmp_path: Path, queue: Queue) -> None:
     """When messages of a transaction went to others while the server was away, commit says that all was rolled back.
 

@@ -6,7 +6,7 @@ in which order, to whom, and when nothing more may wait.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 WAITING, DELAYED, HELD, DOUBTFUL = "waiting", "delayed", "held", "doubtful"
 
@@ -74,6 +74,11 @@ class ModelMailbox:
         """A consumer closes."""
         del self.consumers[consumer]
         self.give_back(self.held_by(consumer))
+
+    def leave_but_for(self, consumer: tuple[str, int], kept: list[int]) -> None:
+        """A consumer closes, but goes on holding these."""
+        self.consumers[consumer] = replace(self.consumers[consumer], prefetch=0)
+        self.give_back([tag for tag in self.held_by(consumer) if tag not in kept])
 
     def come(
         self, consumer: tuple[str, int], window: ModelConsumer, settled: list[int], held: list[int], now: int
