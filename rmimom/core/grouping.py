@@ -65,9 +65,11 @@ class Groups:
         if entry.wishes is not None and entry.wishes.group:
             self._members[entry.wishes.group, consumer.selector] = consumer
 
-    def let_go(self, consumer: Consumer) -> None:
-        """The consumer shall have nothing more: its groups are nobody's."""
-        for key in [key for key, member in self._members.items() if member is consumer]:
+    def let_go(self, consumer: Consumer, kept: Iterable[Entry]) -> None:
+        """The consumer shall have nothing more: its groups are nobody's, but for those of messages that are `kept`."""
+        spared = {entry.wishes.group for entry in kept if entry.wishes is not None}
+        mine = [key for key, member in self._members.items() if member is consumer]
+        for key in [key for key in mine if key[0] not in spared]:
             del self._members[key]
             self._fresh.discard(key)
 

@@ -416,9 +416,9 @@ class Mailbox:
                 if sole is not None and consumer is not sole:
                     self._let_go_of_groups(consumer)
 
-    def _let_go_of_groups(self, consumer: Consumer) -> None:
+    def _let_go_of_groups(self, consumer: Consumer, kept: Iterable[Entry] = ()) -> None:
         if len(self._groups):
-            self._groups.let_go(consumer)
+            self._groups.let_go(consumer, kept)
             self._ready.unpark(consumer)
 
     def is_lost(self, consumer: Consumer, tag: int) -> bool:
@@ -478,10 +478,17 @@ class Mailbox:
         self._line.leave(consumer)
 
     def retain(self, consumer: Consumer, tags: Iterable[int], turn: Turn) -> None:
-        """Let a consumer hold only these of what it holds, and give it nothing more; the rest goes back."""
+        """Let a consumer hold only these of what it holds, and give it nothing more; the rest goes back.
+
+        Groups of what it holds wait for it, or else they would be worked on out of order.
+        """
         self.shut(consumer)
+        consumer.exclusive = False
         kept = set(tags)
-        self._give_back(consumer.let_go([tag for tag in consumer.held if tag not in kept]), turn)
+        back = consumer.let_go([tag for tag in consumer.held if tag not in kept])
+        self._let_go_of_groups(consumer, consumer.held.values())
+        self._regard_consumers()
+        self._give_back(back, turn)
         self.dispatch(turn)
 
     def note_failures(self, consumer: Consumer, tags: Iterable[int]) -> list[tuple[Entry, Past]]:

@@ -6,7 +6,7 @@ answered.  Lines that begin with # are remarks.  Commands:
     connect c1 [user=ann] [id=laptop]           disconnect c1 [orderly]
     subscribe c1/1 queue://orders [durable=NAME] [shared] [name=NAME] [prefetch=2] [bytes=100]
         [no-local] [settled=3,4] [held=5] [exclusive] [rank=PRIORITY] [retroactive]
-    close c1/1                                  unsubscribe c1 NAME
+    close c1/1 [keep=3,4]                       unsubscribe c1 NAME
     send c1 queue://orders a b c [producer=p seq=1] [priority=9] [ttl=MS] [delay=MS] [not-persistent]
         [JMS...=PROPERTY]
     ack c1/1 4 5                                ack c1/1 up-to=5
