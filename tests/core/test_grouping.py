@@ -139,7 +139,7 @@ def takes_turns(patch: pytest.MonkeyPatch) -> None:
 
 def keeps_for_those_gone(patch: pytest.MonkeyPatch) -> None:
     """A plant: groups of a consumer that is gone stay its own."""
-    patch.setattr(Groups, "let_go", lambda groups, consumer: None)
+    patch.setattr(Groups, "let_go", lambda groups, consumer, kept: None)
 
 
 @pytest.mark.parametrize("plant", [blocks_nothing, takes_turns, keeps_for_those_gone])
