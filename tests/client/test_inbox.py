@@ -112,6 +112,18 @@ def test_taking_keeps_until_acknowledged(inbox: Inbox) -> None:
     assert intake.held() == [7]
 
 
+def test_what_a_consumer_that_closes_keeps(inbox: Inbox) -> None:
+    """Also those whose acknowledgement has not arrived: the server would give them to others, and they are done."""
+    inbox.accept(batch(1, *(delivered(tag, 1) for tag in (5, 6, 7, 8))))
+    intake = inbox.intakes[1]
+    for _ in range(3):
+        intake.take()
+    intake.acknowledge(5)
+    assert intake.acks.unsettled() == [5]  # under way from now on
+    intake.acknowledge(6)
+    assert intake.kept() == [5, 6, 7]
+
+
 def test_nothing_to_take(inbox: Inbox) -> None:
     assert inbox.intakes[1].take() is None
     assert inbox.intakes[1].take_for_good() is None
