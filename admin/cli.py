@@ -272,6 +272,58 @@ def retry_dead_letters(context: click.Context, /, name: str, ids: tuple[int, ...
 
 
 @main.group()
+def schedule() -> None:
+    """Scheduled messages: those that wait to be sent at a time, once or again and again."""
+
+
+@schedule.command("ls")
+@_json_option
+@click.pass_context
+def list_scheduled(context: click.Context, /, as_json: bool) -> None:
+    """Every scheduled message, what is due next first."""
+    from rmimom.admin.tables import SCHEDULED, scheduled_rows, show_table
+
+    with _server(context) as server:
+        found = server.scheduled()
+    _show(as_json, found, lambda: show_table(scheduled_rows(found), SCHEDULED, "nothing is scheduled"))
+
+
+@schedule.command("cancel")
+@click.option("--id", "ids", type=int, multiple=True, metavar="N", help="The one with this id; may be repeated.")
+@click.option("--all", "everything", is_flag=True, help="All of them.")
+@click.pass_context
+def cancel_scheduled(context: click.Context, /, ids: tuple[int, ...], everything: bool) -> None:
+    """Forget scheduled messages.
+
+    Example: rmimom-admin schedule cancel --id 17
+    """
+    if everything == bool(ids):
+        raise click.UsageError("say which: --id N, or --all")
+    with _server(context) as server:
+        gone = server.cancel_scheduled(None if everything else list(ids))
+    _tell_scheduled("cancelled", gone, ids)
+
+
+@schedule.command("deliver")
+@click.option("--id", "ids", type=int, multiple=True, required=True, metavar="N", help="Its id; may be repeated.")
+@click.pass_context
+def deliver_scheduled(context: click.Context, /, ids: tuple[int, ...]) -> None:
+    """Send scheduled messages now, whatever their time; that counts as once.
+
+    Example: rmimom-admin schedule deliver --id 17
+    """
+    with _server(context) as server:
+        sent = server.deliver_scheduled(list(ids))
+    _tell_scheduled("sent", sent, ids)
+
+
+def _tell_scheduled(done: str, number: int, ids: tuple[int, ...]) -> None:
+    click.echo(f"{done} {number:,} scheduled message{'' if number == 1 else 's'}")
+    if len(set(ids)) > number:
+        raise click.ClickException(f"{len(set(ids)) - number:,} of the ids are not scheduled")
+
+
+@main.group()
 def user() -> None:
     """The users who may connect.
 

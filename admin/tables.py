@@ -32,6 +32,13 @@ DEAD_LETTER: Final = {
     "dead_since": "dead since (UTC)",
     "reason": "reason",
 }
+SCHEDULED: Final = {
+    "id": "id",
+    "destination": "goes to",
+    "next": "next time (UTC)",
+    "sent": "sent",
+    "when": "when",
+}
 TOPIC: Final = {**DESTINATION, "subscriptions": "subscriptions"}
 SUBSCRIPTION: Final = {
     "client_id": "client",
@@ -70,6 +77,19 @@ def dead_letter_rows(letters: Sequence[Mapping[str, Any]]) -> list[dict[str, Any
     return [
         {**letter, "id": str(letter["id"]), "dead_since": f"{_time(letter['dead_at']):%Y-%m-%d %H:%M:%S}"}
         for letter in letters
+    ]
+
+
+def scheduled_rows(scheduled: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Scheduled messages with their times as people read them."""
+    return [
+        {
+            **one,
+            "id": str(one["id"]),
+            "next": f"{_time(one['next_time']):%Y-%m-%d %H:%M:%S}" if one["next_time"] else "now",
+            "when": ", ".join(f"{name} {one[name]}" for name in ("cron", "delay", "period", "repeat") if one[name]),
+        }
+        for one in scheduled
     ]
 
 

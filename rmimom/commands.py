@@ -202,6 +202,27 @@ class Retry(msgspec.Struct, frozen=True, gc=False):
     ids: tuple[int, ...] | list[int] | None = None
 
 
+class CancelScheduled(msgspec.Struct, frozen=True, gc=False):
+    """Forget scheduled messages: those of `ids`, or all.  Accepted carries their number."""
+
+    connection: str
+    ids: tuple[int, ...] | list[int] | None = None
+
+
+class DeliverScheduled(msgspec.Struct, frozen=True, gc=False):
+    """Send scheduled messages now, whatever their time; that counts as once.  Accepted carries their number."""
+
+    connection: str
+    ids: tuple[int, ...] | list[int]
+
+
+class Fetched(msgspec.Struct, frozen=True, gc=False):
+    """The answer to a `Fetch` effect: the frames of these messages, as far as they are stored."""
+
+    ids: list[int]
+    frames: dict[int, bytes]
+
+
 class Browse(msgspec.Struct, frozen=True, gc=False):
     """Look at what waits in a queue, in the order of delivery, and change nothing (§4.1.6).
 
@@ -264,6 +285,9 @@ Command: TypeAlias = (
     | Release
     | Browse
     | Retry
+    | CancelScheduled
+    | DeliverScheduled
+    | Fetched
     | PutUser
     | RemoveUser
     | Examined

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from msgspec import Raw
 
-from rmimom.effects import ConsumerClosed, Deliver, DestinationAdded, DestinationRemoved, Effect, Examine
+from rmimom.effects import ConsumerClosed, Deliver, DestinationAdded, DestinationRemoved, Effect, Examine, Fetch
 from rmimom.errors import JMSError
 from rmimom.frame import Delivered
 
@@ -72,7 +72,7 @@ class Dispatch:
                     log.exception("connection %s cannot take what it is told and is cut off", effect.connection)
                     self.detach(effect.connection)
                     failed.append(effect.connection)
-            elif not isinstance(effect, Examine):  # the engine carries that one out itself
+            elif not isinstance(effect, (Examine, Fetch)):  # the engine carries these out itself
                 for watcher in self._watchers:
                     watcher(effect)
         return failed

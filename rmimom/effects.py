@@ -61,6 +61,15 @@ class Examine(msgspec.Struct, frozen=True):
     notes: dict[int, str] = {}
 
 
+class Fetch(msgspec.Struct, frozen=True):
+    """The core needs the frames of these messages, which rest in the store.
+
+    The engine reads them and answers with a `Fetched` command.
+    """
+
+    ids: list[int]
+
+
 class ConsumerClosed(msgspec.Struct, frozen=True):
     """The server closed a consumer that its client did not ask to close."""
 
@@ -82,7 +91,7 @@ class DestinationRemoved(msgspec.Struct, frozen=True):
 
 
 Reply: TypeAlias = Accepted | Refused
-Effect: TypeAlias = Deliver | Examine | ConsumerClosed | DestinationAdded | DestinationRemoved
+Effect: TypeAlias = Deliver | Examine | Fetch | ConsumerClosed | DestinationAdded | DestinationRemoved
 
 
 class Outcome(msgspec.Struct, frozen=True):

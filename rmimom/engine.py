@@ -24,11 +24,11 @@ import msgspec
 
 from rmimom.clock import Clock
 from rmimom.cluster.role import Epoch
-from rmimom.commands import Command, Commit, Disconnect, Examined, Send, Tick
+from rmimom.commands import Command, Commit, Disconnect, Examined, Fetched, Send, Tick
 from rmimom.core.broker import Broker
 from rmimom.core.examining import examine
 from rmimom.dispatch import Dispatch
-from rmimom.effects import Deliver, Effect, Examine, Outcome, Refused, Reply
+from rmimom.effects import Deliver, Effect, Examine, Fetch, Outcome, Refused, Reply
 from rmimom.errors import ConnectionFailedError, JMSError, StoreError, StoreFullError
 from rmimom.follower import Inheritance
 from rmimom.records import (
@@ -98,7 +98,7 @@ class _OpenBatch:
     def __init__(self) -> None:
         self.records: list[Record] = []
         self.effects: list[Effect] = []
-        self.examinations: list[Examine] = []
+        self.examinations: list[Examine | Fetch] = []
         self.missing: list[int] = []
         self.replies: list[tuple[asyncio.Future[object], Reply]] = []
 
@@ -106,7 +106,7 @@ class _OpenBatch:
         if outcome.records:
             self.records += outcome.records
         for effect in outcome.effects:
-            if isinstance(effect, Examine):
+            if isinstance(effect, (Examine, Fetch)):
                 self.examinations.append(effect)
                 continue
             self.effects.append(effect)
@@ -349,7 +349,26 @@ class Engine:
             for connection in self.dispatch.release(batch.effects, frames if batch.missing else None):
                 self.tell(Disconnect(connection))
         for examination in batch.examinations:
-            self._examine(examination, 0)
+            if isinstance(examination, Fetch):
+                self._fetch(examination, 0)
+            else:
+                self._examine(examination, 0)
+
+    def _fetch(self, asked: Fetch, start: int) -> None:
+        """Read frames that the core needs, some at a time between the commits."""
+        ids = asked.ids[start : start + EXAMINED_AT_ONCE]
+        if not ids or self._stopping or self._failure is not None:
+            return
+
+        def answer(done: asyncio.Future[dict[int, bytes]]) -> None:
+            error = done.exception()
+            if error is not None:
+                self._fail(error)
+                return
+            self.tell(Fetched(ids, done.result()))
+            self._fetch(asked, start + EXAMINED_AT_ONCE)
+
+        self._thread.run(lambda: self._store.frames(ids)).add_done_callback(answer)
 
     def _examine(self, asked: Examine, start: int) -> None:
         """Hold messages that rest in the store against selectors, some at a time between the commits."""

@@ -12,7 +12,7 @@ from rmimom.destination import Queue
 from rmimom.errors import MessageFormatError
 from rmimom.frame import decode_frame, decode_head, encode
 from rmimom.values import PropertyValue
-from rmimom.wishes import SHORTEST, Wishes, decode_wishes, encode_wishes, read_wishes
+from rmimom.wishes import SHORTEST, Schedule, Wishes, decode_wishes, encode_wishes, read_wishes
 
 
 def read(properties: Mapping[str, PropertyValue], body: str = "a") -> Wishes | None:
@@ -30,6 +30,17 @@ ASKED: list[tuple[dict[str, PropertyValue], Wishes | None]] = [
     ({"JMS_rmimom_max_redeliveries": 3}, Wishes(max_redeliveries=3)),
     ({"JMS_rmimom_max_redeliveries": -1}, Wishes(max_redeliveries=-1)),
     ({"x": 1.5, "JMS_rmimom_redelivery_delay": 0, "y": "z" * 500}, Wishes(redelivery_delay=0)),
+    ({"JMSXGroupID": "g"}, Wishes(group="g")),
+    ({"JMSXGroupID": "g", "JMSXGroupSeq": 0}, Wishes(group="g")),
+    ({"JMSXGroupSeq": -1, "JMSXGroupID": "g"}, Wishes(group="g", closes=True)),
+    ({"JMSXGroupSeq": -1, "longer_than_the_shortest": 1}, None),
+    ({"JMSXGroupID": "", "longer_than_the_shortest": 1}, None),
+    ({"AMQ_SCHEDULED_DELAY": 0}, None),
+    ({"AMQ_SCHEDULED_DELAY": "50"}, Wishes(schedule=Schedule(delay=50))),
+    (
+        {"AMQ_SCHEDULED_PERIOD": 5, "AMQ_SCHEDULED_REPEAT": -1, "AMQ_SCHEDULED_CRON": "0 * * * *"},
+        Wishes(schedule=Schedule(period=5, repeat=-1, cron="0 * * * *")),
+    ),
     (
         {"JMS_rmimom_redelivery_delay": 250, "JMS_rmimom_max_redeliveries": 0},
         Wishes(max_redeliveries=0, redelivery_delay=250),
@@ -84,5 +95,7 @@ def test_text_form() -> None:
     wishes = Wishes(max_redeliveries=2, redelivery_delay=5)
     assert decode_wishes(encode_wishes(wishes)) == wishes
     assert encode_wishes(Wishes(redelivery_delay=5)) == '{"redelivery_delay":5}'
+    later = Wishes(group="g", closes=True, schedule=Schedule(delay=5, start=7, destination="queue://q"))
+    assert decode_wishes(encode_wishes(later)) == later
     assert decode_wishes("") is None
     assert decode_wishes("{") is None

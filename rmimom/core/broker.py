@@ -13,6 +13,7 @@ from typing import Any
 from rmimom.commands import (
     Acknowledge,
     Browse,
+    CancelScheduled,
     CloseConsumer,
     Command,
     Commit,
@@ -22,8 +23,10 @@ from rmimom.commands import (
     DeleteDestination,
     DeleteSubscription,
     DeleteTemporary,
+    DeliverScheduled,
     Disconnect,
     Examined,
+    Fetched,
     Purge,
     PutUser,
     Release,
@@ -33,9 +36,10 @@ from rmimom.commands import (
     Subscribe,
     Tick,
 )
-from rmimom.core import administering, browsing, burying, committing, consuming, sending, temporary
+from rmimom.core import administering, browsing, burying, committing, consuming, firing, scheduling, sending, temporary
 from rmimom.core.burying import DeadLetter
 from rmimom.core.recovery import recover
+from rmimom.core.scheduling import Scheduled
 from rmimom.core.state import Rules, State
 from rmimom.core.statistics import BrokerStatistics, collect
 from rmimom.core.turn import Turn
@@ -102,6 +106,10 @@ class Broker:
         """The dead letters in a queue, the oldest message first; InvalidDestinationError if there is no such queue."""
         return burying.dead_letters(self._state, queue)
 
+    def scheduled(self) -> list[Scheduled]:
+        """Everything that is scheduled, what is due next first."""
+        return scheduling.scheduled(self._state)
+
     def statistics(self) -> BrokerStatistics:
         """A reading of all counters."""
         return collect(self._state)
@@ -111,6 +119,7 @@ def _tick(state: State, command: Tick, turn: Turn) -> None:
     del command
     for mailbox in state.agenda.due(turn.now):
         mailbox.wake(turn)
+    firing.fire(state, turn)
     silent = state.producers.forget_silent(turn.now)
     if silent:
         turn.records.append(ProducersForgotten(silent))
@@ -135,6 +144,9 @@ _CHAPTERS: dict[type[Any], Callable[[State, Any, Turn], object]] = {
     Commit: committing.commit,
     Release: burying.release,
     Retry: burying.retry,
+    CancelScheduled: scheduling.cancel,
+    DeliverScheduled: firing.deliver_now,
+    Fetched: firing.fetched,
     Browse: browsing.browse,
     Examined: consuming.examined,
     Tick: _tick,

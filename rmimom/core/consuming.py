@@ -10,6 +10,7 @@ from rmimom.core.limits import MAX_RANK, MAX_URI_LENGTH, check_number, check_tex
 from rmimom.core.mailbox import Mailbox
 from rmimom.core.place import Place, QueuePlace, TopicPlace
 from rmimom.core.recalling import recall
+from rmimom.core.scheduling import SCHEDULE
 from rmimom.core.state import Client, OpenConsumer, State
 from rmimom.core.subscription import Subscription
 from rmimom.core.turn import Turn
@@ -54,6 +55,8 @@ def subscribe(state: State, command: Subscribe, turn: Turn) -> list[int]:
                 f"{command.destination} is a queue; messages in a queue wait for their consumers anyway",
                 destination=str(command.destination),
             )
+        if place.destination == SCHEDULE:
+            raise InvalidDestinationError(f"{SCHEDULE} belongs to the server, which sends what waits there in time")
         mailbox = place.mailbox
     else:
         subscription = _subscription(state, client, place, command, selector, turn)

@@ -545,6 +545,53 @@ class Mailbox:
         if self.durable and stored:
             turn.returned(self.id, stored)
 
+    # Entries that the server itself takes, when they are due (`scheduling.py`).
+
+    def delayed(self) -> Iterator[tuple[int, Entry]]:
+        """What waits for a time, and that time; in no promised order.  0 is for what is due already."""
+        for due, _, entry in self._delayed:
+            yield due, entry
+        for entry in self._ready:
+            yield 0, entry
+
+    def failures(self, entry: Entry) -> int:
+        """How often it was postponed, or a consumer failed on it."""
+        past = self._pasts.get(entry.id)
+        return past.failures if past is not None else 0
+
+    def take_due(self) -> list[Entry]:
+        """Take everything that is ready, in order; the caller sees to each."""
+        return self._ready.clear()
+
+    def wait_ready(self, entry: Entry) -> None:
+        """Let an entry be ready again."""
+        self._ready.put_back(entry)
+
+    def postpone(self, entry: Entry, due: int, turn: Turn) -> None:
+        """Let an entry that was taken wait until then."""
+        past = self._pasts.setdefault(entry.id, Past())
+        past.returns += 1
+        past.failures += 1
+        past.due = due
+        heappush(self._delayed, (due, entry.id, entry))
+        self._wake_at(due)
+        turn.failed(self.id, entry.id, due)
+
+    def make_due(self, ids: Iterable[int]) -> int:
+        """Let these of the delayed entries be ready at once; how many there were."""
+        found = self._leave_delayed(set(ids))
+        for entry in found:
+            self._ready.put_back(entry)
+        return len(found)
+
+    def strike(self, ids: Iterable[int], turn: Turn) -> int:
+        """Remove these entries, due or not; how many there were."""
+        wanted = set(ids)
+        found = [*self._leave_delayed(wanted), *(entry for entry in self._ready if entry.id in wanted)]
+        self._ready.remove(wanted)
+        self._leave(found, turn)
+        return len(found)
+
     # Entries leave for good.
 
     def acknowledge(self, consumer: Consumer, up_to: int, tags: list[int] | tuple[int, ...], turn: Turn) -> int:

@@ -15,10 +15,11 @@ from rmimom.core.limits import MAX_NUMBER, check_text
 from rmimom.core.mailbox import Mailbox
 from rmimom.core.place import Place, TopicPlace
 from rmimom.core.residence import Residence
+from rmimom.core.scheduling import SCHEDULE, keep
 from rmimom.core.state import BARE, SERVER, Client, State
 from rmimom.core.turn import Turn
 from rmimom.destination import Destination
-from rmimom.errors import JMSSecurityError, MessageFormatError, MessageTooLargeError
+from rmimom.errors import InvalidDestinationError, JMSSecurityError, MessageFormatError, MessageTooLargeError
 from rmimom.frame import PERSISTENT, Head, decode_frame, decode_head, encode
 from rmimom.records import MessagesStored, ProducerAdvanced
 from rmimom.selector import MessageValues, Selector, read_property
@@ -116,6 +117,8 @@ def find_places(
 
     Raises InvalidDestinationError if one of them is not there; destinations may have come to be.
     """
+    if destination == SCHEDULE and connection != SERVER:
+        raise InvalidDestinationError(f"{destination} belongs to the server; send to where the messages shall go")
     if not isinstance(destination, CompositeDestination):
         return [(state.find_or_create(destination, connection, turn), lot)]
     whole = [decode_frame(frame) for frame in lot.frames]
@@ -130,6 +133,9 @@ def find_places(
 
 def put(state: State, client: Client, place: Place, lot: Lot, turn: Turn) -> bool:
     """Make entries, put them into the mailboxes and record what must survive; True if something must."""
+    if lot.wishes.count(None) < len(lot.wishes) and any(one is not None and one.schedule for one in lot.wishes):
+        kept, lot = _keep_scheduled(state, place, lot, turn)
+        return put(state, client, place, lot, turn) or kept
     count = len(lot.frames)
     state.messages_in += count
     if isinstance(place, TopicPlace):
@@ -163,6 +169,19 @@ def put(state: State, client: Client, place: Place, lot: Lot, turn: Turn) -> boo
         fan_out(mailboxes, entries, state.residence, turn)
     _shrink(state.residence, entries, delayed)
     return bool(stored.ids)
+
+
+def _keep_scheduled(state: State, place: Place, lot: Lot, turn: Turn) -> tuple[bool, Lot]:
+    """What has a schedule waits for its time; returns whether anything does, and the rest."""
+    rest = Lot([], [], [])
+    for head, frame, wishes in zip(*lot, strict=True):
+        if wishes is not None and wishes.schedule is not None:
+            keep(state, place, frame, wishes, turn)
+        else:
+            rest.heads.append(head)
+            rest.frames.append(frame)
+            rest.wishes.append(wishes)
+    return len(rest.frames) < len(lot.frames), rest
 
 
 def _put_to_some(

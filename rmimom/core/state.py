@@ -89,6 +89,7 @@ class State:
         self.subscriptions: dict[tuple[str, str], Subscription] = {}  # durable ones, by owner and name
         self.passing: dict[tuple[str, str], Subscription] = {}  # shared, not durable; by client id
         self.patterns: dict[int, Subscription] = {}  # subscriptions with a pattern, by id
+        self.fetching: set[int] = set()  # scheduled messages whose frames were asked for
         self.kept = 0  # messages that went into the histories of topics
         self.virtual: dict[str, dict[int, QueuePlace]] = {}  # queues with copies of a virtual topic, by its name
         self.producers = Producers(rules.producer_memory)

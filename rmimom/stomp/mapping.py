@@ -52,7 +52,7 @@ SEND_HEADERS: Final = frozenset(
 """Headers of SEND that do not become properties."""
 
 SCHEDULES: Final = ("AMQ_SCHEDULED_PERIOD", "AMQ_SCHEDULED_REPEAT", "AMQ_SCHEDULED_CRON")
-"""Headers of ActiveMQ's scheduler that ask for more than one delivery."""
+"""Headers of ActiveMQ's scheduler that ask for more than a delay; with any of them the core sees to the delay, too."""
 
 _MESSAGE_HEADERS: Final = SEND_HEADERS - {"reply-to", DELAY}
 """Names that a property cannot have on its way out, because the header means something else."""
@@ -76,6 +76,9 @@ def frame_of(
     """
     headers, body = sent.headers, sent.body
     properties: dict[str, object] = {name: value for name, value in headers.items() if name not in SEND_HEADERS}
+    scheduled = any(name in headers for name in SCHEDULES)
+    if scheduled and DELAY in headers:
+        properties[DELAY] = headers[DELAY]
     for name in _INTEGERS & properties.keys():
         properties[name] = {"int": _number(headers, name, -(2**31), 2**31 - 1)}
     kind = wire.BYTES if "content-length" in headers else wire.TEXT
@@ -90,6 +93,9 @@ def frame_of(
         properties["reply-to"] = headers["reply-to"]
     persistent = headers.get("persistent")
     timestamp = _number(headers, "timestamp", 0, MAX_TIME) if "timestamp" in headers else now
+    delay = 0
+    if DELAY in headers and not scheduled:
+        delay = _after(timestamp, now + _number(headers, DELAY, 0, MAX_TIME))
     made = make_frame(
         str(destination),
         message_id,
@@ -102,7 +108,7 @@ def frame_of(
         if (persistent.lower() == "true" if persistent is not None else persistent_default)
         else wire.NON_PERSISTENT,
         time_to_live=_after(timestamp, _expiration(headers, now)),
-        delay=_after(timestamp, now + _number(headers, DELAY, 0, MAX_TIME)) if DELAY in headers else 0,
+        delay=delay,
         correlation_id=headers.get("correlation-id"),
         reply_to=reply_to,
         type=headers.get("type"),

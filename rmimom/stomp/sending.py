@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from rmimom.commands import Commit
 from rmimom.destination import Destination
-from rmimom.errors import InvalidDestinationError, MessageFormatError, MessageTooLargeError, ResourceAllocationError
+from rmimom.errors import InvalidDestinationError, MessageTooLargeError, ResourceAllocationError
 from rmimom.stomp import committing
 from rmimom.stomp.codec import Frame
-from rmimom.stomp.mapping import SCHEDULES, frame_of
+from rmimom.stomp.mapping import frame_of
 
 if TYPE_CHECKING:
     from rmimom.stomp.session import Session
@@ -22,9 +22,6 @@ def send(session: Session, frame: Frame) -> None:
     name = headers.get("destination")
     if not name:
         raise InvalidDestinationError("SEND received without a Destination specified!")
-    for schedule in SCHEDULES:
-        if schedule in headers:
-            raise MessageFormatError(f"{schedule} is not served; AMQ_SCHEDULED_DELAY delays a message once")
     targets = session.names.targets(name)
     session.make_temporary(targets)
     transaction = committing.transaction_of(session, headers)

@@ -172,6 +172,34 @@ def test_dead_letters_are_shown_and_sent_back(admin: Admin, server: ServerProces
     assert "there is no queue named" in admin("dlq", "ls", "nothing").stderr
 
 
+def test_schedules_are_shown_and_ended(admin: Admin, server: ServerProcess) -> None:
+    assert admin("schedule", "ls").stdout == "nothing is scheduled\n"
+    with ConnectionFactory(uri=server.uri("rmimom.ConnectionFactory")).create_connection("app", "") as connection:
+        session = connection.create_session()
+        reports = session.queue("scheduled.reports")
+        sender = session.create_sender(reports)
+        for name in ("one", "two"):
+            sender.send(name, properties={"AMQ_SCHEDULED_CRON": "0 0 29 2 *"})
+        found = json.loads(admin("schedule", "ls", "--json").stdout)
+        assert [(one["destination"], one["cron"], one["sent"]) for one in found] == [
+            (str(reports), "0 0 29 2 *", 0)
+        ] * 2
+        shown = admin("schedule", "ls").stdout.splitlines()
+        assert shown[1].split()[:3] == [str(found[0]["id"]), str(reports), shown[2].split()[2]]
+        assert shown[1].endswith("cron 0 0 29 2 *")
+        now = admin("schedule", "deliver", "--id", found[1]["id"])
+        assert now.stdout == "sent 1 scheduled message\n"
+        with session.create_receiver(reports) as receiver:
+            message = receiver.receive(TIME_LIMIT)
+            assert message is not None
+            assert message.body == "two"
+    assert admin("schedule", "cancel", "--id", found[0]["id"]).stdout == "cancelled 1 scheduled message\n"
+    missing = admin("schedule", "cancel", "--id", found[0]["id"])
+    assert (missing.returncode, missing.stderr) == (1, "Error: 1 of the ids are not scheduled\n")
+    assert admin("schedule", "cancel", "--all").stdout == "cancelled 1 scheduled message\n"
+    assert admin("schedule", "cancel").returncode == 2
+
+
 def test_status(admin: Admin, server: ServerProcess, names: NameServerProcess) -> None:
     found = json.loads(admin("status", "--json").stdout)
     assert {name: found[name] for name in ("version", "role", "epoch", "pid", "address", "data")} == {

@@ -69,6 +69,26 @@ def test_exclusive_receivers_and_priorities(session: Session) -> None:
         session.create_receiver(queue, priority=10**9)
 
 
+def test_schedules_survive_a_kill(tmp_path: Path) -> None:
+    """Given a message that is sent again and again, when the server is killed, then it goes on with the next one."""
+    with start_server(tmp_path / "data") as server:
+        factory = ConnectionFactory(uri=server.uri("rmimom.ConnectionFactory"))
+        with factory.create_connection("ann") as connection, connection.create_session() as session:
+            queue = session.queue("reports")
+            asked = {"AMQ_SCHEDULED_PERIOD": 50, "AMQ_SCHEDULED_REPEAT": -1, "shift": "night"}
+            session.create_sender(queue).send("report", properties=asked, persistent=False)
+            assert take(session.create_receiver(queue)).body == "report"
+        server.kill()
+    with start_server(tmp_path / "data") as server:
+        factory = ConnectionFactory(uri=server.uri("rmimom.ConnectionFactory"))
+        with factory.create_connection("ann") as connection, connection.create_session() as session:
+            receiver = session.create_receiver(session.queue("reports"))
+            messages = [take(receiver) for _ in range(3)]
+            assert {message.body for message in messages} == {"report"}
+            assert [dict(message.properties) for message in messages] == [{"shift": "night"}] * 3
+            assert len({message.message_id for message in messages}) == 3
+
+
 def test_virtual_topics_and_retroactive_subscribers(tmp_path: Path) -> None:
     """Given a virtual topic of which two messages are kept, then queues have all messages, and latecomers two."""
     settings = tmp_path / "rmimom.toml"

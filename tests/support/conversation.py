@@ -15,6 +15,8 @@ answered.  Lines that begin with # are remarks.  Commands:
     retry c1 queue://DLQ.orders [4 5]           wait MS
     create c1 queue://orders                    delete c1 queue://orders
     purge c1 queue://orders                     restart
+    scheduled                                   cancel c1 [4 5]
+    deliver-now c1 4 5
     browse c1 queue://orders [limit=2] [after=PRIORITY,ID] [selector=TEXT]
     temporary c1 temp-queue://t                 delete-temporary c1 temp-queue://t
     show
@@ -35,6 +37,7 @@ from support.messages import body_of, frame_for
 from rmimom.commands import (
     Acknowledge,
     Browse,
+    CancelScheduled,
     CloseConsumer,
     Command,
     Commit,
@@ -44,7 +47,9 @@ from rmimom.commands import (
     DeleteDestination,
     DeleteSubscription,
     DeleteTemporary,
+    DeliverScheduled,
     Disconnect,
+    Fetched,
     Purge,
     Release,
     Retry,
@@ -55,7 +60,7 @@ from rmimom.commands import (
 from rmimom.composite import parse_target
 from rmimom.core.state import Rules
 from rmimom.destination import KINDS, TEMPORARY, Destination, Temporary
-from rmimom.effects import Deliver, DestinationAdded, DestinationRemoved, Effect, Examine, Outcome, Page, Refused
+from rmimom.effects import Deliver, DestinationAdded, DestinationRemoved, Effect, Examine, Fetch, Outcome, Page, Refused
 from rmimom.records import (
     CallbackChanged,
     DestinationCreated,
@@ -139,6 +144,8 @@ class Conversation:
         words = Words(line)
         if words.verb == "restart":
             return ["restarted", *map(tell_record, self.room.restart())]
+        if words.verb == "scheduled":
+            return [str(one).removeprefix("Scheduled") for one in self.room.broker.scheduled()] or ["nothing"]
         if words.verb == "show":
             return self._show()
         if words.verb == "wait":
@@ -167,6 +174,9 @@ class Conversation:
                     note = f" {delivered.note}" if delivered.note else ""
                     told.append(f'{delivered.tag} "{body_of(frame)}"{counts}{note} > {_list(delivered.consumers)}')
                 lines.append(f"deliver {effect.connection}: " + "; ".join(told))
+            elif isinstance(effect, Fetch):
+                lines.append(f"fetch {_list(effect.ids)}")
+                lines += self._tell(self.room.handle(Fetched(effect.ids, self.room.store.frames(effect.ids))))
             elif isinstance(effect, DestinationAdded):
                 lines.append(f"added {effect.destination}")
             elif isinstance(effect, Examine):
@@ -304,6 +314,8 @@ _COMMANDS: dict[str, Callable[[Words, int], Command]] = {
     "commit": _commit,
     "release": _release,
     "retry": _retry,
+    "cancel": lambda words, now: CancelScheduled(words.plain[0], tuple(map(int, words.plain[1:])) or None),
+    "deliver-now": lambda words, now: DeliverScheduled(words.plain[0], tuple(map(int, words.plain[1:]))),
     "create": lambda words, now: CreateDestination(words.plain[0], words.destination),
     "delete": lambda words, now: DeleteDestination(words.plain[0], words.destination),
     "temporary": lambda words, now: CreateTemporary(words.plain[0], words.temporary),

@@ -11,7 +11,15 @@ from typing import Protocol
 
 import msgspec
 
-from rmimom.commands import CreateDestination, DeleteDestination, Purge, RemoveUser, Retry
+from rmimom.commands import (
+    CancelScheduled,
+    CreateDestination,
+    DeleteDestination,
+    DeliverScheduled,
+    Purge,
+    RemoveUser,
+    Retry,
+)
 from rmimom.core.state import SERVER
 from rmimom.destination import KINDS, SYSTEM_PREFIX, Destination, Queue
 from rmimom.engine import Engine
@@ -120,6 +128,24 @@ class Administration:
         return self._engine.submit(Retry(SERVER, _destination("queue", name), None if ids is None else tuple(ids)))
 
     @expose
+    def scheduled(self) -> list[dict[str, object]]:
+        """Every scheduled message, what is due next first; bodies are not among what is told."""
+        _check_administrator()
+        return [msgspec.to_builtins(one) for one in self._engine.broker.scheduled()]
+
+    @expose
+    def cancel_scheduled(self, ids: Sequence[int] | None = None) -> asyncio.Future[object]:
+        """Forget scheduled messages: all, or those of `ids`; answers how many there were."""
+        _check_administrator()
+        return self._engine.submit(CancelScheduled(SERVER, None if ids is None else _ids(ids)))
+
+    @expose
+    def deliver_scheduled(self, ids: Sequence[int]) -> asyncio.Future[object]:
+        """Send scheduled messages now, whatever their time; answers how many there were."""
+        _check_administrator()
+        return self._engine.submit(DeliverScheduled(SERVER, _ids(ids)))
+
+    @expose
     def users(self) -> list[dict[str, object]]:
         """The names of all users."""
         _check_administrator()
@@ -145,6 +171,12 @@ def _check_administrator() -> str:
     if login is None or not login.administrator:
         raise JMSSecurityError("administration needs the login of an administrator; see rmimom-admin --help")
     return login.user
+
+
+def _ids(ids: Sequence[int]) -> tuple[int, ...]:
+    if not isinstance(ids, list | tuple) or not all(type(number) is int for number in ids):
+        raise MessageFormatError("messages are known by a list of whole numbers, as scheduled() lists them")
+    return tuple(ids)
 
 
 def _destination(kind: str, name: str) -> Destination:
