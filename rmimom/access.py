@@ -36,6 +36,8 @@ ADMINISTRATOR: Final = "admin"
 """The account that a first start makes."""
 MOST_WAITING: Final = 100
 """Password checks that may wait; more logins are told to come again, instead of all of them after their time limit."""
+CLUSTER_USER: Final = "@cluster"
+"""As whom a server of the cluster connects to the active one."""
 _RESERVED: Final = "@"
 
 
@@ -100,14 +102,16 @@ class PasswordChecker:
 class Access:
     """Asks the users in the engine's broker; see the module's text for the rules.
 
-    `open` says that only this machine can reach the server; `token` is the password of rule 4, empty for none.
+    `open` says that only this machine can reach the server; `token` is the password of rule 4, and `cluster_key` that
+    of the other servers of the cluster, who are clients of this one (CLUSTER_USER); either is empty for none.
     """
 
-    def __init__(self, engine: Engine, *, open: bool, token: str = "") -> None:
+    def __init__(self, engine: Engine, *, open: bool, token: str = "", cluster_key: str = "") -> None:
         self._engine = engine
         self._open = open
         self._token = token
         self._checker = PasswordChecker()
+        self._cluster_key = cluster_key
 
     @property
     def has_messaging_users(self) -> bool:
@@ -121,7 +125,7 @@ class Access:
 
     async def admit(self, user: str, password: str) -> None:
         """Raise JMSSecurityError unless the user may connect for messaging with this password."""
-        if self.has_messaging_users:
+        if self.has_messaging_users or user == CLUSTER_USER:
             await self.authenticate(user, password)
         else:
             self._check_open()
@@ -146,9 +150,10 @@ class Access:
 
     async def authenticate(self, user: str, password: str) -> Identity:
         """Who this is.  Raises JMSSecurityError if name or password is wrong, ResourceAllocationError in a crowd."""
-        if user == LOCAL_USER:
-            if self._token and hmac.compare_digest(self._token.encode(), password.encode("utf-8", "replace")):
-                return Identity(user, administrator=True)
+        secret = {LOCAL_USER: self._token, CLUSTER_USER: self._cluster_key}.get(user)
+        if secret is not None:
+            if secret and hmac.compare_digest(secret.encode(), password.encode("utf-8", "replace")):
+                return Identity(user, administrator=user == LOCAL_USER)
             raise _wrong()
         known = self._engine.broker.user(user)
         if not await self._checker.is_right(known, password):

@@ -35,7 +35,7 @@ from typing import (
 import msgspec
 
 from rmimom.errors import ConfigurationError
-from rmimom.paths import data_directory
+from rmimom.paths import config_directory, data_directory
 from rmimom.policy import RedeliveryPolicy, Rule
 from rmimom.retention import Retention
 
@@ -48,6 +48,7 @@ NACKS: Final = ("dead-letter", "redeliver")
 OFF: Final = "off"
 LISTENERS: Final = frozenset({"stomp", "stomp_tls", "stomp_ws", "stomp_wss"})
 """Settings that are an address to listen on, or OFF."""
+LOST_STANDBY: Final = ("continue", "wait")
 
 Value: TypeAlias = str | int | float | bool | Path
 
@@ -110,6 +111,41 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = "127.0.0.1:9090"
     cluster: Annotated[str, About("Name of the cluster that this server belongs to.")] = "rmimom"
+    cluster_key: Annotated[
+        Path | None,
+        About(
+            "File with the secret by which the servers of a cluster know each other; made if it is not there. Copy it "
+            "to the machines of all of them.",
+            default="`$XDG_CONFIG_HOME/rmimom/NAME.key` or `~/.config/rmimom/NAME.key`, with the name of the cluster",
+        ),
+    ] = None
+    on_lost_standby: Annotated[
+        str,
+        About(
+            "What the active does without its standby: `continue` alone, as soon as the name server has noted that, or "
+            "`wait` until it is back.",
+            choices=LOST_STANDBY,
+        ),
+    ] = "continue"
+    standby_timeout: Annotated[
+        float,
+        About(
+            "How long a standby may take to put a batch on its disk before the active goes on without it.",
+            unit="seconds",
+            least=0.1,
+            most=3600,
+        ),
+    ] = 2.0
+    heartbeat_interval: Annotated[
+        float,
+        About(
+            "How often the active publishes on the topic `rmimom.heartbeat`. A standby learns the rhythm, and tries to "
+            "take over when it is missed.",
+            unit="seconds",
+            least=0.01,
+            most=60,
+        ),
+    ] = 0.1
     auto_create: Annotated[bool, About("Whether queues and topics come to be when they are first used.")] = True
     max_message_size: Annotated[
         int, About("Largest message that is taken.", unit="bytes", least=1024, most=1024 * 1024 * 1024)
@@ -236,6 +272,11 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
     def pid_path(self) -> Path:
         """Where the process id is written."""
         return self.pidfile or self.data / "rmimom.pid"
+
+    @property
+    def cluster_key_path(self) -> Path:
+        """Where the key of the cluster is."""
+        return self.cluster_key or config_directory() / f"{self.cluster}.key"
 
     @property
     def nameserver_address(self) -> tuple[str, int] | None:

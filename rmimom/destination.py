@@ -45,6 +45,11 @@ class Destination(msgspec.Struct, frozen=True, order=True, gc=False):
         """The name under which the administered object stands in the name server."""
         return f"rmimom.{self.kind}.{self.name}"
 
+    @property
+    def is_system(self) -> bool:
+        """Whether it belongs to the servers themselves, as the heartbeat's topic does."""
+        return self.name.startswith(SYSTEM_PREFIX)
+
     def checked(self) -> Destination:
         """Return self if the name is allowed, else raise InvalidDestinationError."""
         check_name(self.name, self.kind)

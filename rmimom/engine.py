@@ -71,7 +71,11 @@ class Replication(Protocol):
     """
 
     def offer(self, batch: Batch) -> asyncio.Future[None] | None:
-        """Ship the batch; done when it is on disk wherever it must be before its effects are told."""
+        """Ship the batch; done when it is on disk wherever it must be before its effects are told, here too."""
+        ...
+
+    def stored(self, batch: Batch) -> None:
+        """A batch that was offered is on our own disk."""
         ...
 
     def confirm(self) -> asyncio.Future[None] | None:
@@ -93,7 +97,7 @@ class EngineStatistics(msgspec.Struct, frozen=True):
 class _OpenBatch:
     """What was decided since the last batch went to the store."""
 
-    __slots__ = ("effects", "examinations", "missing", "records", "replies")
+    __slots__ = ("effects", "examinations", "missing", "records", "replies", "shipped")
 
     def __init__(self) -> None:
         self.records: list[Record] = []
@@ -101,6 +105,7 @@ class _OpenBatch:
         self.examinations: list[Examine | Fetch] = []
         self.missing: list[int] = []
         self.replies: list[tuple[asyncio.Future[object], Reply]] = []
+        self.shipped: asyncio.Future[None] | None = None  # what has to be waited for beside our own disk
 
     def add(self, future: asyncio.Future[object] | None, outcome: Outcome) -> None:
         if outcome.records:
@@ -178,6 +183,7 @@ class Engine:
         self._idle.set()
         self._stopping = False
         self._stopped = False
+        self._held: list[tuple[Command, asyncio.Future[object] | None]] | None = None  # while paused
 
     async def start(self, inheritance: Inheritance) -> None:
         """Recover from what a follower hands over, and begin.  Raises StoreDamagedError."""
@@ -234,7 +240,38 @@ class Engine:
         if self._failure is None and not self._stopped:
             self._decide(command, None)
 
+    def tell_at_once(self, command: Command) -> None:
+        """Decide a command and tell its effects before all that wait, if nothing of it has to be safe first."""
+        if self._failure is not None or self._stopped or self._held is not None:
+            return
+        outcome = self.broker.handle(command, self._clock.now())
+        if outcome.records:
+            self._open.add(None, outcome)
+            self._flush_soon()
+        else:
+            self.dispatch.release(outcome.effects)
+
+    async def pause(self) -> Position:
+        """Let commands wait undecided, and return when everything decided is told; the position is that of the log."""
+        if self._held is None:
+            self._held = []
+        while self._committing or not self._open.empty:
+            self._flush()
+            await self._idle.wait()
+            await asyncio.sleep(0)
+        return self._position
+
+    def resume(self) -> None:
+        """Decide what has waited, and go on."""
+        held, self._held = self._held, None
+        for command, future in held or ():
+            if future is None or not future.done():
+                self._decide(command, future)
+
     def _decide(self, command: Command, future: asyncio.Future[object] | None) -> None:
+        if self._held is not None:
+            self._held.append((command, future))
+            return
         self._commands += 1
         try:
             outcome = self.broker.handle(command, self._clock.now())
@@ -244,6 +281,9 @@ class Engine:
             self._fail(error)
             return
         self._open.add(future, outcome)
+        self._flush_soon()
+
+    def _flush_soon(self) -> None:
         if not self._flush_asked and not self._committing:
             # Not at once: everything that this round of the loop brings goes into the same batch.
             self._flush_asked = True
@@ -258,21 +298,21 @@ class Engine:
         batch, self._open = self._open, _OpenBatch()
         must_log = bool(batch.records) or self.broker.next_id > self._position.next_id or new_epoch
         log_batch: Batch | None = None
-        shipped: asyncio.Future[None] | None = None
         if must_log:
             self._position = self._next_position()
             log_batch = Batch(self._position.epoch, self._position.sequence, self._position.next_id, batch.records)
         if self._replication is not None:
             if log_batch is not None:
-                shipped = self._replication.offer(log_batch)
+                batch.shipped = self._replication.offer(log_batch)
             elif batch.effects:
-                shipped = self._replication.confirm()
-        if log_batch is None and shipped is None and not batch.missing:
+                batch.shipped = self._replication.confirm()
+        if log_batch is None and batch.shipped is None and not batch.missing:
             self._release(batch, {})
             return
         self._committing = True
         self._idle.clear()
-        self._start_commit(batch, log_batch, shipped)
+        # What the standbys have to do is on its way to them by now, so they work while the store's thread does.
+        self._start_commit(batch, log_batch)
 
     def _next_position(self) -> Position:
         reserved = self._position.next_id
@@ -280,23 +320,9 @@ class Engine:
             reserved = self.broker.next_id + IDS_RESERVED
         return Position(self._epoch.number if self._epoch else 0, self._position.sequence + 1, reserved)
 
-    def _start_commit(
-        self, batch: _OpenBatch, log_batch: Batch | None, shipped: asyncio.Future[None] | None = None
-    ) -> None:
-        # What the standbys have to do is on its way to them, so they work while the store's thread does.
+    def _start_commit(self, batch: _OpenBatch, log_batch: Batch | None) -> None:
         committed = self._thread.run(lambda: self._commit(log_batch, batch.missing), small=batch.small)
-        if shipped is None:
-            committed.add_done_callback(lambda done: self._committed(batch, log_batch, done))
-            return
-        both = asyncio.gather(committed, shipped, return_exceptions=True)
-
-        def everywhere(error: BaseException | None) -> None:
-            if error is not None:
-                self._abandon(batch, error)
-            else:
-                self._committed(batch, log_batch, committed)
-
-        both.add_done_callback(lambda done: everywhere(done.result()[1]))
+        committed.add_done_callback(lambda done: self._committed(batch, log_batch, done))
 
     def _commit(self, log_batch: Batch | None, missing: list[int]) -> dict[int, bytes]:
         """On the store thread: make the records safe, then fetch the frames that are to be told."""
@@ -317,11 +343,29 @@ class Engine:
             self._abandon(batch, error)
             return
         self._check_room()
-        self._committing = False
         if log_batch is not None:
             self._batches += 1
             self._records += len(log_batch.records)
-        self._release(batch, done.result())
+            if self._replication is not None:
+                self._replication.stored(log_batch)
+        if batch.shipped is None:
+            self._safe(batch, done.result())
+        else:
+            batch.shipped.add_done_callback(lambda shipped: self._shipped(batch, done.result(), shipped))
+
+    def _shipped(self, batch: _OpenBatch, frames: dict[int, bytes], shipped: asyncio.Future[None]) -> None:
+        error = ConnectionFailedError("the replication was given up") if shipped.cancelled() else shipped.exception()
+        if error is not None:
+            self._abandon(batch, error)
+        else:
+            self._safe(batch, frames)
+
+    def _safe(self, batch: _OpenBatch, frames: dict[int, bytes]) -> None:
+        """The batch is everywhere where it must be: tell, and begin the next."""
+        if self._failure is not None:
+            return
+        self._committing = False
+        self._release(batch, frames)
         if self._open.empty:
             self._idle.set()
         else:
@@ -404,6 +448,9 @@ class Engine:
             log.critical("the server cannot go on: %s", error, exc_info=error)
         for future, _ in self._open.replies:
             _raise_in(future, _ended(error))
+        for _, held in self._held or ():
+            if held is not None:
+                _raise_in(held, _ended(error))
         self._open = _OpenBatch()
         self._idle.set()
         if self._on_failure is not None and not given_up:

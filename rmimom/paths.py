@@ -19,3 +19,9 @@ def data_directory() -> Path:
     if shared:
         return Path(shared) / "rmimom"
     return Path.home() / ".local" / "share" / "rmimom"
+
+
+def config_directory() -> Path:
+    """The directory for what is configured once: `$XDG_CONFIG_HOME/rmimom`, else `~/.config/rmimom`."""
+    shared = os.environ.get("XDG_CONFIG_HOME")
+    return (Path(shared) if shared else Path.home() / ".config") / "rmimom"

@@ -21,10 +21,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 START_WAIT: Final = 300.0
 STOP_WAIT: Final = 60.0
 _PATH = click.Path(dir_okay=False, path_type=Path)
-_NO_STANDBY = (
-    "--standby is not part of this version: replication between servers comes with a later one; "
-    "start a single server with --active"
-)
 
 
 def _setting_options(*names: str) -> Callable[[F], F]:
@@ -51,7 +47,7 @@ def _setting_option(setting: Setting) -> Callable[[F], F]:
 
 
 def _role_options(function: F) -> F:
-    function = click.option("--standby", is_flag=True, help="Copy an active server; not part of this version.")(
+    function = click.option("--standby", is_flag=True, help="Copy the active server, and take over when it fails.")(
         function
     )
     return click.option("--active", is_flag=True, help="Serve clients.")(function)
@@ -73,13 +69,14 @@ class _Failure(click.ClickException):
         self.exit_code = code  # type: ignore[misc]  # click calls it a class variable, and sets it so itself
 
 
-def _check_role(active: bool, standby: bool) -> None:
+def _role(active: bool, standby: bool) -> str:
     if standby and active:
         raise click.UsageError("--active or --standby, not both")
-    if standby:
-        raise click.UsageError(_NO_STANDBY)
-    if not active:
-        raise click.UsageError("say what the server is to be: --active (or use start, stop, status; see --help)")
+    if not active and not standby:
+        raise click.UsageError(
+            "say what the server is to be: --active or --standby (or use start, stop, status; see --help)"
+        )
+    return "standby" if standby else "active"
 
 
 @click.group(invoke_without_command=True, context_settings={"max_content_width": 110})
@@ -109,6 +106,7 @@ def main(
     Examples:
       rmimom-server --active
       rmimom-server --active --port 61700 --data /var/lib/rmimom --nameserver names.example:9090
+      rmimom-server --standby --port 61701 --data /var/lib/rmimom-standby --nameserver names.example:9090
       rmimom-server start --active && rmimom-server status && rmimom-server stop
 
     \b
@@ -124,15 +122,16 @@ def main(
         if before:
             raise click.UsageError(f"options belong after {context.invoked_subcommand!r}, not before it")
         return
-    _check_role(active, standby)
+    role = _role(active, standby)
     loaded = _load(config, given)
-    raise SystemExit(_serve(loaded, ready_file, detached))
+    raise SystemExit(_serve(loaded, role, ready_file, detached))
 
 
-def _serve(loaded: Loaded, ready_file: Path | None, detached: bool) -> ExitCode:
+def _serve(loaded: Loaded, role: str, ready_file: Path | None, detached: bool) -> ExitCode:
     # Here, because the other commands need none of the server's parts.
     import logging
 
+    from rmimom.cluster.role import Role
     from rmimom.server.background import close_standard_output
     from rmimom.server.logs import configure_logging
     from rmimom.server.process import run_server
@@ -151,7 +150,7 @@ def _serve(loaded: Loaded, ready_file: Path | None, detached: bool) -> ExitCode:
         if detached:
             close_standard_output()
 
-    return run_server(loaded.config, ready_file, say, on_serving)
+    return run_server(loaded.config, Role(role), ready_file, say, on_serving)
 
 
 @main.command()
@@ -180,9 +179,9 @@ def start(
     """Start a server in the background and wait until it serves."""
     from rmimom.server.background import LOG_NAME, start_in_background
 
-    _check_role(active, standby)
+    role = _role(active, standby)
     settings = _load(config, given).config
-    arguments = _arguments(given)
+    arguments = [f"--{role}", *_arguments(given)]
     for option, path in (("--config", config), ("--ready-file", ready_file)):
         if path is not None:
             arguments += [option, str(path)]

@@ -6,6 +6,7 @@ server has 80 threads, and each open connection holds one.
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 from collections.abc import Iterator, Mapping
@@ -23,7 +24,9 @@ DEFAULT_NAMESERVER: Final = "localhost:9090"
 NAMESERVER_VARIABLE: Final = "RMIMOM_NAMESERVER"
 """The environment variable for another place, as HOST or HOST:PORT."""
 FIRST_DELAY: Final = 0.05
-LONGEST_DELAY: Final = 2.0
+FREQUENT_DELAY: Final = 0.5
+FREQUENT_ATTEMPTS: Final = 24
+LONGEST_DELAY: Final = 5.0
 
 
 class Welcome(msgspec.Struct, frozen=True):
@@ -100,14 +103,15 @@ class ClientConnectionManager:
 
 
 def delays() -> Iterator[float]:
-    """Seconds to wait before each new attempt: doubling from `FIRST_DELAY` to `LONGEST_DELAY`.
+    """Seconds to wait before each new attempt: doubling from `FIRST_DELAY` to `FREQUENT_DELAY`, then `LONGEST_DELAY`.
 
-    Chance takes away up to half, so that the clients of a server that died do not all come at the same moment.
+    A failover or a restart is a matter of seconds, so the first `FREQUENT_ATTEMPTS` come close to each other.  Chance
+    takes away up to half, so that the clients of a server that died do not all come at the same moment.
     """
     delay = FIRST_DELAY
-    while True:
+    for attempt in itertools.count():
         yield delay * random.uniform(0.5, 1.0)
-        delay = min(delay * 2, LONGEST_DELAY)
+        delay = min(delay * 2, FREQUENT_DELAY if attempt < FREQUENT_ATTEMPTS else LONGEST_DELAY)
 
 
 def _nameserver_uri(place: str) -> str:

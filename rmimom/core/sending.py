@@ -137,7 +137,9 @@ def put(state: State, client: Client, place: Place, lot: Lot, turn: Turn) -> boo
         kept, lot = _keep_scheduled(state, place, lot, turn)
         return put(state, client, place, lot, turn) or kept
     count = len(lot.frames)
-    state.messages_in += count
+    if client.connection != SERVER:
+        # The heartbeat is no message of anybody's.
+        state.messages_in += count
     if isinstance(place, TopicPlace):
         place.enqueued += count
         if place.history is not None:

@@ -58,6 +58,8 @@ def collect(state: State) -> BrokerStatistics:
     """Read the counters."""
     destinations: list[DestinationStatistics] = []
     for place in state.places.values():
+        if place.destination.is_system:
+            continue
         mailboxes = place.mailboxes()
         is_queue = isinstance(place, QueuePlace)
         destinations.append(

@@ -55,7 +55,7 @@ def start_in_background(config: ServerConfig, arguments: Sequence[str], log_file
     logged_before = log_file.stat().st_size
     try:
         process = subprocess.Popen(
-            [sys.executable, "-m", "rmimom.server_cli", "--active", "--detached", *arguments],
+            [sys.executable, "-m", "rmimom.server_cli", "--detached", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log_handle,

@@ -24,7 +24,8 @@ def banner(server: Server) -> str:
     """The lines for people, with the administrator's password if this start made it."""
     config = server.config
     recovered = server.recovered
-    assert recovered is not None
+    if recovered is None:
+        return _standby_banner(server)
     rows = [
         ("address", server.place.location),
         *[(title, f"{host}:{port}") for title, host, port in server.stomp_addresses()],
@@ -38,6 +39,18 @@ def banner(server: Server) -> str:
         password = server.reign.first_password
         rows.append(("login", f"{ADMINISTRATOR} with the password {password}  (shown only this once)"))
     head = f"rmimom-server {rmimom.__version__} is {server.role.value} in epoch {server.epoch} of {config.cluster}"
+    return "\n".join([head, *(f"  {title:<12} {text}" for title, text in rows)])
+
+
+def _standby_banner(server: Server) -> str:
+    config = server.config
+    rows = [
+        ("address", server.place.location),
+        ("data", str(config.data)),
+        ("name server", config.nameserver),
+        ("to stop", f"Ctrl-C, or: rmimom-server stop {stop_options(config)}"),
+    ]
+    head = f"rmimom-server {rmimom.__version__} is a standby of {config.cluster}"
     return "\n".join([head, *(f"  {title:<12} {text}" for title, text in rows)])
 
 

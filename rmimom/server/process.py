@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from rmimom.cluster.role import Role
 from rmimom.config import ServerConfig
 from rmimom.errors import JMSError
 from rmimom.server.banner import banner, write_ready_file
@@ -24,22 +25,32 @@ thread take turns for every commit, and each turn would cost up to this long whi
 
 
 def run_server(
-    config: ServerConfig, ready_file: Path | None, say: Callable[[str], None], on_serving: Callable[[], None]
+    config: ServerConfig,
+    role: Role,
+    ready_file: Path | None,
+    say: Callable[[str], None],
+    on_serving: Callable[[], None],
 ) -> ExitCode:
-    """Serve until a signal or a failure.
+    """Serve, or follow the server that does, until a signal or a failure.
 
     `say` writes what is for people; `on_serving` is called once everything is up and said.  Neither may raise.
     SIGTERM and SIGINT stop in order; a second one cuts short what waits for others.
     """
     sys.setswitchinterval(SWITCH_INTERVAL)
-    return asyncio.run(_Life(config, ready_file, say, on_serving).run())
+    return asyncio.run(_Life(config, role, ready_file, say, on_serving).run())
 
 
 class _Life:
     def __init__(
-        self, config: ServerConfig, ready_file: Path | None, say: Callable[[str], None], on_serving: Callable[[], None]
+        self,
+        config: ServerConfig,
+        role: Role,
+        ready_file: Path | None,
+        say: Callable[[str], None],
+        on_serving: Callable[[], None],
     ) -> None:
         self._config = config
+        self._role = role
         self._ready_file = ready_file
         self._say = say
         self._on_serving = on_serving
@@ -50,7 +61,7 @@ class _Life:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._signalled, number)
-        server = Server(self._config)
+        server = Server(self._config, self._role)
         try:
             code = await self._start(server)
             if code is None:
@@ -95,7 +106,7 @@ class _Life:
             log.critical("the server cannot start: %s", error)
             return ExitCode.FAILED
         self._on_serving()
-        log.info("serving at %s", server.place.location)
+        log.info("%s at %s", "serving" if server.role is Role.ACTIVE else "standing by", server.place.location)
         return None
 
     async def _serve(self, server: Server) -> ExitCode:

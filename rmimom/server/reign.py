@@ -20,11 +20,13 @@ from rmimom.admin_token import LOCAL_USER, Token, remove_token, write_token
 from rmimom.clock import Clock
 from rmimom.cluster.role import Epoch
 from rmimom.config import ServerConfig
+from rmimom.coordination.coordinator import Coordinator
+from rmimom.coordination.topic import COORDINATION_TOPIC, CoordinationTopic
 from rmimom.core.broker import Broker
 from rmimom.core.state import Rules
-from rmimom.destination import ADMINISTRATION_NAME, FACTORY_NAME
+from rmimom.destination import ADMINISTRATION_NAME, FACTORY_NAME, Topic
 from rmimom.effects import DestinationAdded, DestinationRemoved
-from rmimom.engine import Engine, Replication
+from rmimom.engine import Engine
 from rmimom.errors import ConfigurationError, JMSSecurityError
 from rmimom.follower import Inheritance
 from rmimom.listeners.registrar import Registrar, RegistrarStatistics
@@ -34,12 +36,15 @@ from rmimom.listeners.rmi.objects.login import Login
 from rmimom.listeners.rmi.peer import Peer
 from rmimom.listeners.rmi.registry import ObjectRegistry
 from rmimom.policy import Policies
+from rmimom.server.heart import Heart
 from rmimom.server.place import Place, is_loopback
 from rmimom.server.steps import attempt, in_thread
 from rmimom.server.stomp import StompDoors, stomp_hosts
 from rmimom.store.base import Store
 
 log = logging.getLogger(__name__)
+
+_COORDINATION: Final = Topic(COORDINATION_TOPIC)
 
 FIRST_REGISTRATION: Final = 10.0
 """Seconds that a start waits for the name server before it says that everything is up."""
@@ -67,7 +72,7 @@ class Reign:
         *,
         facts: Callable[[], dict[str, object]],
         on_failure: Callable[[BaseException], None],
-        replication: Replication | None = None,
+        coordinator: Coordinator | None,
     ) -> None:
         self.config = config
         self.epoch = epoch
@@ -77,6 +82,8 @@ class Reign:
         self._registry = registry
         self._place = place
         self._facts = facts
+        self._coordinator = coordinator
+        self._heart: Heart | None = None
         self.engine = Engine(
             Broker(
                 Rules(
@@ -91,7 +98,7 @@ class Reign:
             store,
             clock,
             epoch=epoch,
-            replication=replication,
+            replication=coordinator.shipping if coordinator is not None else None,
             free_bytes=self._free_bytes if config.store == "sqlite" else None,
             reserve=config.disk_reserve,
             on_failure=on_failure,
@@ -117,7 +124,8 @@ class Reign:
         token = secrets.token_urlsafe(32)
         hosts = [config.host, *stomp_hosts(config)]
         local = await asyncio.to_thread(lambda: all(map(is_loopback, hosts)))
-        self._access = access = Access(self.engine, open=local, token=token)
+        key = self._coordinator.key.password if self._coordinator is not None else ""
+        self._access = access = Access(self.engine, open=local, token=token, cluster_key=key)
         self._objects = RemoteObjects(
             self.engine,
             self._registry,
@@ -134,6 +142,9 @@ class Reign:
             facts=self._facts,
             callback_timeout=config.callback_timeout,
         )
+        if self._coordinator is not None:
+            self._registry.register(_COORDINATION.registered_name, CoordinationTopic(self._coordinator.shipping))
+            self._heart = Heart(self.engine, self._clock, self.epoch, config.heartbeat_interval)
         uri = self._place.uri_for(ADMINISTRATION_NAME, reachable=True)
         await asyncio.to_thread(write_token, config.data, Token(uri, LOCAL_USER, token))
         await self.stomp.start(access)
@@ -152,7 +163,7 @@ class Reign:
         self._registrar = registrar = Registrar(
             address, self._place.location, self.epoch.server_id, chain=self.chain, epoch=self.epoch.number
         )
-        registrar.add(self.engine.broker.state.places)
+        registrar.add([*self.engine.broker.state.places, *([_COORDINATION] if self._coordinator else [])])
         self.engine.dispatch.watch_destinations(self._follow)
         registrar.start()
         await in_thread(lambda: registrar.wait_settled(FIRST_REGISTRATION))
@@ -186,7 +197,7 @@ class Reign:
 
     def names(self) -> list[str]:
         """The names of all administered objects of ours, destinations by name."""
-        places = [place.registered_name for place in self.engine.broker.state.places]
+        places = [place.registered_name for place in self.engine.broker.state.places if not place.is_system]
         return [FACTORY_NAME, ADMINISTRATION_NAME, *sorted(places)]
 
     def registration(self) -> RegistrarStatistics | None:
@@ -203,6 +214,9 @@ class Reign:
         if self._registrar is not None:
             registrar, self._registrar = self._registrar, None
             await attempt("withdraw the names", in_thread(lambda: registrar.stop(NAMES_AT_STOP)), hurry)
+        if self._heart is not None:
+            self._heart.stop()
+            self._registry.unregister(_COORDINATION.registered_name)
         if self._objects is not None:
             objects, self._objects = self._objects, None
             await attempt("end the connections", objects.stop(), hurry)
@@ -215,3 +229,13 @@ class Reign:
             self._access.close()
             self._access = None
             await attempt("remove the token", asyncio.to_thread(remove_token, self.config.data))
+
+    async def abdicate(self) -> None:
+        """Stop at once, because another server is active; the doors stay open."""
+        hurry = asyncio.Event()
+        hurry.set()
+
+        async def keep_the_doors() -> None:
+            pass
+
+        await self.stop(hurry, keep_the_doors)

@@ -5,17 +5,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import msgspec
 
 import rmimom
 from rmimom.clock import SystemClock
+from rmimom.cluster.configuration import Configuration
 from rmimom.cluster.role import Epoch, Role
 from rmimom.config import ServerConfig
+from rmimom.coordination.coordinator import CoordinationSettings, Coordinator
+from rmimom.coordination.key import ClusterKey
+from rmimom.coordination.standby import SERVER_PREFIX
+from rmimom.coordination.witness import Witness
 from rmimom.errors import ConfigurationError, StoreError
 from rmimom.follower import Follower
-from rmimom.listeners.registrar import RegistrarStatistics
+from rmimom.listeners.registrar import NamesTakenError, RegistrarStatistics
 from rmimom.listeners.rmi.listener import RmiLimits, RmiListener
 from rmimom.listeners.rmi.peer import Peer
 from rmimom.listeners.rmi.registry import ObjectRegistry
@@ -25,9 +31,11 @@ from rmimom.server.identity import read_or_make_server_id
 from rmimom.server.naming import embed_if_none_answers
 from rmimom.server.pidfile import PidFile
 from rmimom.server.place import Place, is_loopback
+from rmimom.server.pulse import Pulse
 from rmimom.server.reign import Reign
 from rmimom.server.steps import attempt, in_thread
 from rmimom.server.stomp import stomp_hosts
+from rmimom.snapshot import Position
 from rmimom.store.base import Store, StoreStatistics
 from rmimom.store.memory import MemoryStore
 from rmimom.store.sqlite import SqliteStore
@@ -50,20 +58,26 @@ class Recovered(msgspec.Struct, frozen=True):
 
 
 class Server:
-    """A server with these settings.  `failed` is done when it cannot go on, with the reason."""
+    """A server with these settings, which is to become active or to follow the one that is.
 
-    def __init__(self, config: ServerConfig) -> None:
+    `failed` is done when it cannot go on, with the reason.
+    """
+
+    def __init__(self, config: ServerConfig, role: Role = Role.ACTIVE) -> None:
         self.config = config
-        self.role = Role.ACTIVE
+        self.role = role
         self.server_id = ""
         self.recovered: Recovered | None = None
         self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
         self.embedded: EmbeddedNameServer | None = None
         self.reign: Reign | None = None
+        self.coordinator: Coordinator | None = None
         self._clock = SystemClock()
         self._started = self._clock.now()
         self._pidfile = PidFile(config.pid_path)
-        self._follower = Follower(self._make_store())
+        self.follower = Follower(self._make_store())
+        self._active = asyncio.Event()
+        self._pulse: Pulse | None = None
         self._registry = ObjectRegistry()
         self._listener = RmiListener(
             self._registry,
@@ -81,21 +95,61 @@ class Server:
             self.failed.set_result(error)
 
     async def start(self) -> None:
-        """Open the store and the doors, and serve.
+        """Open the store and the doors, and serve or follow.
 
-        Raises ConfigurationError (also for an address in use), the errors of `Store.open`, or OSError.  Call `stop`
-        afterwards in any case.
+        Raises ConfigurationError (also for an address in use, or if another server of the cluster is active), the
+        errors of `Store.open`, or OSError.  Call `stop` afterwards in any case.
         """
         register_errors()
         await asyncio.to_thread(self._prepare_directory)
         before = asyncio.get_running_loop().time()
-        await self._follower.start()
+        await self.follower.start()
         await asyncio.to_thread(self._pidfile.acquire)
-        await self._check_exposure()
+        if self.role is Role.ACTIVE:
+            await self._check_exposure()
         await self._find_name_server()
         await self._listener.start()
-        await self._reign(Epoch(self._follower.position.epoch, "").succeeded_by(self.server_id))
-        await self._describe_recovery(asyncio.get_running_loop().time() - before)
+        if self.config.nameserver_address is None:
+            if self.role is Role.STANDBY:
+                raise ConfigurationError(
+                    "a standby finds the active server through the name server; say where it is with --nameserver"
+                )
+            await self._reign(Epoch(self.follower.position.epoch, "").succeeded_by(self.server_id), "")
+        else:
+            await self._take_part(self.config.nameserver_address)
+        if self.role is Role.ACTIVE:
+            await self._describe_recovery(asyncio.get_running_loop().time() - before)
+
+    async def _take_part(self, nameserver: tuple[str, int]) -> None:
+        """Take part in the cluster; returns when this server is active, or follows."""
+        config = self.config
+        key = await asyncio.to_thread(ClusterKey, config.cluster_key_path)
+        self.coordinator = Coordinator(
+            CoordinationSettings(
+                cluster=config.cluster,
+                may_begin=self.role is Role.ACTIVE,
+                wait_for_lost=config.on_lost_standby == "wait",
+                standby_timeout=config.standby_timeout,
+                reserve=config.disk_reserve,
+            ),
+            self.server_id,
+            self.place.uri_for,
+            key,
+            Witness(nameserver, config.cluster),
+            config.data,
+            self,
+        )
+        self._registry.register(SERVER_PREFIX + self.server_id, self.coordinator.object)
+        wanted = self.role
+        self.role = Role.STANDBY
+        await self.coordinator.start()
+        if wanted is Role.ACTIVE:
+            active = asyncio.ensure_future(self._active.wait())
+            ends: set[asyncio.Future[Any]] = {active, self.failed}
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            active.cancel()
+            if self.failed.done():
+                raise self.failed.result()
 
     def _prepare_directory(self) -> None:
         directory = self.config.data
@@ -115,7 +169,7 @@ class Server:
         host = await asyncio.to_thread(lambda: next((host for host in hosts if not is_loopback(host)), None))
         if host is None:
             return
-        if all(user.administrator for user in await self._follower.users()):
+        if all(user.administrator for user in await self.follower.users()):
             raise ConfigurationError(
                 f"the server has no users, so it does not listen on {host}, where others can reach it; "
                 "start it with --host 127.0.0.1, add a user with `rmimom-admin user add NAME`, then start it again",
@@ -128,19 +182,65 @@ class Server:
             keep = self.config.data if self.config.store == "sqlite" else None
             self.embedded = await in_thread(lambda: embed_if_none_answers(address, keep))
 
-    async def _reign(self, epoch: Epoch) -> None:
+    async def _reign(self, epoch: Epoch, chain: str) -> None:
         self.reign = Reign(
             self.config,
             epoch,
-            "",
+            chain,
             self._clock,
-            self._follower.store,
+            self.follower.store,
             self._registry,
             self.place,
             facts=self.facts,
             on_failure=self._fail,
+            coordinator=self.coordinator,
         )
-        await self.reign.start(await self._follower.hand_over())
+        await self.reign.start(await self.follower.hand_over())
+        self.role = Role.ACTIVE
+        self._active.set()
+
+    # What the coordinator asks for (see `rmimom.coordination.coordinator.Roles`).
+
+    async def become_active(self, configuration: Configuration) -> None:
+        """Serve clients in a new epoch."""
+        self._stop_listening()
+        await self._reign(Epoch(configuration.epoch, self.server_id), configuration.chain)
+
+    async def step_down(self, why: str) -> None:
+        """Serve no more: clients are let go, and the log is followed again."""
+        del why
+        self.role = Role.STANDBY
+        self._active.clear()
+        if self.reign is not None:
+            reign, self.reign = self.reign, None
+            await reign.abdicate()
+        await self.follower.start()
+
+    async def follow(self, configuration: Configuration) -> None:
+        """Listen to the heartbeat of the server that is active."""
+        self._stop_listening()
+        assert self.coordinator is not None
+        password = self.coordinator.key.password
+        self._pulse = Pulse(configuration, password, self.config.heartbeat_interval, self.coordinator)
+
+    def _stop_listening(self) -> None:
+        if self._pulse is not None:
+            self._pulse.stop()
+            self._pulse = None
+
+    async def stop_deciding(self) -> Position:
+        """Let commands wait."""
+        assert self.reign is not None
+        return await self.reign.engine.pause()
+
+    def resume_deciding(self) -> None:
+        """Decide what has waited, and go on."""
+        if self.reign is not None:
+            self.reign.engine.resume()
+
+    def give_up(self, why: str) -> None:
+        """This server cannot go on in its cluster."""
+        self._fail(NamesTakenError(why))
 
     async def _describe_recovery(self, seconds: float) -> None:
         assert self.reign is not None
@@ -157,6 +257,8 @@ class Server:
         )
 
     async def _authenticate(self, peer: Peer, handshake: object) -> object:
+        if self.coordinator is not None and isinstance(handshake, Mapping) and "cluster_key" in handshake:
+            return self.coordinator.key.check(handshake)
         return await self.reign.authenticate(peer, handshake) if self.reign is not None else None
 
     async def stop(self, hurry: asyncio.Event | None = None) -> None:
@@ -165,10 +267,13 @@ class Server:
         Works from whatever `start` had reached; twice is harmless.
         """
         hurry = hurry or asyncio.Event()
+        self._stop_listening()
         if self.reign is not None:
             await self.reign.stop(hurry, self._listener.stop)
+        if self.coordinator is not None:
+            await attempt("leave the cluster", self.coordinator.stop(), hurry)
         await attempt("close the listener", self._listener.stop(), hurry)
-        await attempt("close the store", self._follower.stop(), hurry)
+        await attempt("close the store", self.follower.stop(), hurry)
         if self.embedded is not None:
             embedded, self.embedded = self.embedded, None
             await attempt("stop the name server", asyncio.to_thread(embedded.close))
@@ -221,4 +326,5 @@ class Server:
             "registration": msgspec.to_builtins(registration) if registration else None,
             "listener": msgspec.to_builtins(self._listener.statistics()),
             "stomp": self.reign.stomp.facts() if self.reign is not None else {},
+            "coordination": msgspec.to_builtins(self.coordinator.statistics()) if self.coordinator else None,
         }

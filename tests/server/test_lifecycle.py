@@ -190,11 +190,11 @@ def test_a_stop_on_a_full_disk_can_be_hurried(tmp_path: Path) -> None:
 
 
 USAGE = [
-    ((), "say what the server is to be: --active"),
+    ((), "say what the server is to be: --active or --standby"),
     (("--active", "--standby"), "--active or --standby, not both"),
-    (("--standby",), "replication between servers comes with a later one; start a single server with --active"),
+    (("--standby",), "a standby finds the active server through the name server; say where it is with --nameserver"),
     (("start",), "say what the server is to be: --active"),
-    (("start", "--standby"), "replication between servers comes with a later one"),
+    (("start", "--active", "--standby"), "--active or --standby, not both"),
     (("--active", "--port", "many"), "--port is 'many', but must be a whole number"),
     (("--active", "--bort", "1"), "No such option"),
     (("--active", "start"), "options belong after 'start', not before it"),
@@ -286,7 +286,7 @@ def test_a_signal_during_the_start_is_heard(tmp_path: Path) -> None:
         options = ["--active", "--port", "0", "--nameserver", names.location, "--data", str(data)]
         starting = RunningProcess(SERVER, options, tmp_path, {})
         try:
-            wait_for((data / "admin-token").exists, "token")  # next comes the name server
+            wait_for((data / "rmimom.pid").exists, "pidfile")  # next comes the name server
             assert starting.stop() == 0
             assert starting.output == ""
             assert not {"rmimom.pid", "admin-token"} & {path.name for path in data.iterdir()}

@@ -133,10 +133,11 @@ class NameServerProcess(RunningProcess):
         return proxy
 
     def names(self) -> dict[str, str]:
-        """URIs by names, without its own."""
+        """URIs by names, without those of the name server and of the cluster."""
         with self.proxy() as proxy:
             found = proxy.list()
-        return {name: uri for name, uri in found.items() if name != "Pyro.NameServer"}
+        others = ("Pyro.NameServer", "rmimom.cluster.", "rmimom.topic.rmimom.")
+        return {name: uri for name, uri in found.items() if not name.startswith(others)}
 
 
 class ServerProcess(RunningProcess):

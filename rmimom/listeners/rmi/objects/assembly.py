@@ -86,6 +86,10 @@ class RemoteObjects:
         return self._clients.online
 
     async def stop(self) -> None:
-        """Close every connection and let every subscriber go."""
+        """Close every connection, let every subscriber go, and offer no objects any more."""
         self._clients.stop()
         await self.factory.stop()
+        for object_id in (FACTORY_NAME, ADMINISTRATION_NAME):
+            self._registry.unregister(object_id)
+        for destination in self._engine.broker.state.places:
+            self._registry.unregister(destination.registered_name)

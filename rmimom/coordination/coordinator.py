@@ -1,0 +1,531 @@
+"""The coordinator: does what the member of the cluster wants done, and tells it what comes of it.
+
+    shipping, standbys ────►                     ──► shipping
+    name server ──────────► events ─► member ─► actions ──► name server, disk of this member, other servers
+    operator, heartbeat ──►                     ──► the role of this server
+
+Rule 1: one event is handled after the other, and an event's actions are done in their order; what takes long (the name
+        server, other servers, a change of role) is begun in that order and not waited for.
+Rule 2: what must be on disk before anything else happens (Persist) is waited for, and everything waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import secrets
+from collections import deque
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from rmimom.cluster import rules
+from rmimom.cluster.actions import (
+    Acknowledge,
+    Action,
+    AskConsent,
+    BecomeActive,
+    Follow,
+    GiveConsent,
+    Persist,
+    ReadChain,
+    Reconfigured,
+    Refuse,
+    Register,
+    Release,
+    Report,
+    ResumeDeciding,
+    StepDown,
+    StopAcknowledging,
+    StopDeciding,
+    Tell,
+)
+from rmimom.cluster.configuration import Configuration, LogPosition
+from rmimom.cluster.events import (
+    ChainRead,
+    Drained,
+    Event,
+    Force,
+    HandOver,
+    Heard,
+    NameServerAway,
+    Stopped,
+    Stored,
+    Suspected,
+)
+from rmimom.cluster.member import Member, waits_for_witness
+from rmimom.cluster.state import Phase, State
+from rmimom.coordination.following import Following
+from rmimom.coordination.key import ClusterKey
+from rmimom.coordination.link import LinkStatistics
+from rmimom.coordination.memory import Remembered, recall, remember
+from rmimom.coordination.shipping import Shipping, done, fail
+from rmimom.coordination.standby import SERVER_PREFIX, ServerObject
+from rmimom.coordination.witness import Witness
+from rmimom.errors import IllegalStateError, JMSError
+from rmimom.follower import Follower
+from rmimom.listeners.rmi.caller import CallbackPeer, RemoteCallError
+from rmimom.snapshot import Position
+from rmimom.store.base import Store
+
+log = logging.getLogger(__name__)
+
+WATCH: Final = 2.0
+"""Seconds between looks at the chain when nothing has to be changed."""
+FIRST_PAUSE: Final = 0.1
+LONGEST_PAUSE: Final = 2.0
+"""Seconds before the name server is asked again while something has to be changed; doubled each time."""
+
+
+class CoordinationSettings(msgspec.Struct, frozen=True):
+    """The settings of a server's place in its cluster; times in seconds, sizes in bytes."""
+
+    cluster: str
+    may_begin: bool
+    wait_for_lost: bool
+    standby_timeout: float
+    reserve: int
+
+
+class Roles(Protocol):
+    """Who makes this process an active server or a standby.  One method is called at a time."""
+
+    @property
+    def follower(self) -> Follower:
+        """The log, while this server is not active."""
+        ...
+
+    async def become_active(self, configuration: Configuration) -> None:
+        """Serve in the epoch of the configuration."""
+        ...
+
+    async def step_down(self, why: str) -> None:
+        """Serve no more, and hold the log as a follower again."""
+        ...
+
+    async def follow(self, configuration: Configuration) -> None:
+        """Another server is active: listen to its heartbeat."""
+        ...
+
+    async def stop_deciding(self) -> Position:
+        """Let commands wait, and answer where the log ends when all is on disk."""
+        ...
+
+    def resume_deciding(self) -> None:
+        """Go on as before `stop_deciding`."""
+        ...
+
+    def give_up(self, why: str) -> None:
+        """This server cannot go on with its data, or in this cluster."""
+        ...
+
+
+class ClusterStatistics(msgspec.Struct, frozen=True):
+    """How the cluster looks from here.  `lag` counts batches."""
+
+    phase: str
+    configuration: Configuration | None
+    position: LogPosition
+    suspected: str
+    refusal: str
+    standbys: list[LinkStatistics]
+
+
+class Coordinator:
+    """One server's place in its cluster; see the module's text."""
+
+    def __init__(
+        self,
+        settings: CoordinationSettings,
+        server_id: str,
+        uri_for: Callable[[str], str],
+        key: ClusterKey,
+        witness: Witness,
+        directory: Path,
+        roles: Roles,
+    ) -> None:
+        self.server_id = server_id
+        self.key = key
+        self._settings = settings
+        self._witness = witness
+        self._directory = directory
+        self._roles = roles
+        self._loop = asyncio.get_running_loop()
+        self._uri = uri_for(SERVER_PREFIX + server_id)
+        self.object = ServerObject(server_id, self, directory)
+        self._member: Member
+        self._events: deque[Event] = deque()
+        self._busy = False
+        self._processed: list[asyncio.Future[None]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._role_changes: asyncio.Queue[Callable[[], Coroutine[Any, Any, None]]] = asyncio.Queue()
+        self._reading = False
+        self._read_again = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._pause = FIRST_PAUSE
+        self._closed = False
+        self._required: set[str] = set()
+        self.shipping = Shipping(self, key.handshake(server_id), directory, settings.standby_timeout, settings.reserve)
+        self._following: Following | None = None
+        self._unacknowledged: list[tuple[LogPosition, asyncio.Future[None]]] = []
+
+    async def start(self) -> None:
+        """Recall what this server held and promised, and begin.  Raises StoreDamagedError."""
+        remembered = await asyncio.to_thread(recall, self._directory)
+        position = self._roles.follower.position
+        self._member = Member(
+            State(
+                me=self.server_id,
+                cluster=self._settings.cluster,
+                address=self._uri,
+                wait_for_lost=self._settings.wait_for_lost,
+                held=remembered.held,
+                promise=remembered.promise,
+                position=LogPosition(position.epoch, position.sequence),
+            )
+        )
+        self._spawn(self._change_roles())
+        self._perform(deque(self._member.start(may_begin=self._settings.may_begin)))
+
+    async def stop(self) -> None:
+        """Do nothing more."""
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._following is not None:
+            self._following.stop()
+        for task in list(self._tasks):
+            task.cancel()
+        self.shipping.depose("the server stops")
+        self._witness.close()
+
+    @property
+    def state(self) -> State:
+        """What the member knows."""
+        return self._member.state
+
+    def statistics(self) -> ClusterStatistics:
+        """A reading."""
+        state = self.state
+        position = self.shipping.stored_position if self.serving else state.position
+        standbys = self.shipping.statistics()
+        return ClusterStatistics(state.phase.value, state.held, position, state.suspected, state.refusal, standbys)
+
+    # The active (see `rmimom.coordination.shipping.Membership`).
+
+    @property
+    def serving(self) -> Configuration | None:
+        """The configuration in which this server is active."""
+        return self.state.held if self.state.phase is Phase.ACTIVE else None
+
+    @property
+    def required(self) -> set[str]:
+        """The standbys without which nothing may be released."""
+        return self._required
+
+    @property
+    def store(self) -> Store:
+        """What copies are made of."""
+        return self._roles.follower.store
+
+    # The active of a standby (see `rmimom.coordination.standby.Following`).
+
+    @property
+    def follower(self) -> Follower:
+        """Where the log goes."""
+        return self._roles.follower
+
+    @property
+    def follows(self) -> str:
+        """Whose batches are taken."""
+        state = self.state
+        return state.held.active if state.held is not None and rules.may_acknowledge(state) else ""
+
+    async def learn(self, event: Event) -> None:
+        """Let the member know, and wait until what follows from it at once is done."""
+        self.post(event)
+        if self._busy:
+            await self._next_change()
+
+    async def _next_change(self) -> None:
+        done: asyncio.Future[None] = self._loop.create_future()
+        self._processed.append(done)
+        await done
+
+    async def acknowledgement(self, position: LogPosition) -> None:
+        """Wait for the leave to acknowledge."""
+        future: asyncio.Future[None] = self._loop.create_future()
+        self._unacknowledged.append((position, future))
+        self.post(Stored(position))
+        await future
+
+    def correct(self, server: str) -> None:
+        """A server believes that it is active: tell it what is decided."""
+        held = self.state.held
+        if held is not None and held.active != server:
+            self._send(server, {"told": held}, held)
+
+    def link_lost(self) -> None:
+        """The active ships no more."""
+        if self._following is not None:
+            self._following.subscribe_again()
+
+    def suspect(self, why: str) -> None:
+        """The active is not heard."""
+        if not self.state.suspected and self.state.phase is Phase.FOLLOWING:
+            log.warning("the active is suspected: %s", why)
+        self.post(Suspected(why))
+
+    def heard(self) -> None:
+        """The active is heard again."""
+        if self.state.suspected:
+            self.post(Heard())
+
+    # What an operator asks.
+
+    async def hand_over(self, to: str, *, stay: bool = True) -> None:
+        """Let a standby in step become active.  Raises IllegalStateError if that cannot be."""
+        before = self.state.number
+        await self.learn(HandOver(to, stay))
+        if self.state.heir != to:
+            raise IllegalStateError(
+                self.state.refusal or "only the active can hand over, and only to a standby that is in sync", server=to
+            )
+        while self.state.heir == to and self.state.phase is Phase.ACTIVE:
+            await self._next_change()
+        if self.state.phase is Phase.ACTIVE or self.state.number == before:
+            raise IllegalStateError(f"the switchover to {to} did not happen; this server goes on")
+
+    async def force(self) -> None:
+        """Become active whatever others are.  Raises IllegalStateError if it is active already."""
+        if self.state.phase is Phase.ACTIVE:
+            raise IllegalStateError("this server is active already")
+        await self.learn(Force())
+
+    # The member.
+
+    def post(self, event: Event) -> None:
+        """Let the member know, in its turn."""
+        self._events.append(event)
+        if not self._busy and not self._closed:
+            self._perform(deque())
+
+    def _perform(self, actions: deque[Action]) -> None:
+        """Do actions, then handle what waits, until something has to get on disk first."""
+        self._busy = True
+        while True:
+            while actions:
+                action = actions.popleft()
+                if isinstance(action, Persist):
+                    self._spawn(self._persist(action, actions))
+                    return
+                self._do(action)
+            if not self._events:
+                break
+            event = self._events.popleft()
+            actions = deque(self._member.handle(event))
+            self._required = rules.required(self.state) if self.state.phase is Phase.ACTIVE else set()
+            self.shipping.handled(event)
+        self._busy = False
+        self._settle()
+
+    async def _persist(self, action: Persist, rest: deque[Action]) -> None:
+        try:
+            await asyncio.to_thread(remember, self._directory, Remembered(action.held, action.promise))
+        except OSError as error:
+            self._roles.give_up(f"the server's place in its cluster cannot be written down: {error}")
+            return
+        self._perform(rest)
+
+    def _settle(self) -> None:
+        """After all events: see who counts, and answer those who wait."""
+        state = self.state
+        self.shipping.answer_questions()
+        if not rules.may_acknowledge(state):
+            waiting, self._unacknowledged = self._unacknowledged, []
+            for _, future in waiting:
+                fail(future, IllegalStateError("this server does not follow any more"))
+        processed, self._processed = self._processed, []
+        for waiting_for_it in processed:
+            done(waiting_for_it)
+        if self._timer is None and not self._reading:
+            self._watch(WATCH)
+
+    def _do(self, action: Action) -> None:
+        match action:
+            case Release(position):
+                self.shipping.release(position)
+            case Acknowledge(position):
+                waiting, self._unacknowledged = self._unacknowledged, []
+                for wanted, future in waiting:
+                    if wanted <= position:
+                        done(future)
+                    else:
+                        self._unacknowledged.append((wanted, future))
+            case ReadChain():
+                self._read_soon()
+            case Register(configuration):
+                self._spawn(self._register(configuration))
+            case Tell(server, configuration):
+                self._send(server, {"told": configuration}, configuration)
+            case AskConsent(server, configuration, given):
+                self._send(server, {"asked": configuration, "given": given}, configuration)
+            case GiveConsent(server, configuration):
+                self._send(server, {"consented": configuration}, configuration)
+            case Refuse(why, final):
+                log.log(logging.CRITICAL if final else logging.WARNING, "%s", why)
+                if final:
+                    self._roles.give_up(why)
+            case Report(text, loud):
+                log.log(logging.ERROR if loud else logging.WARNING, "%s", text)
+            case Reconfigured(configuration):
+                log.warning(
+                    "configuration %d: active %s, in sync %s (%s)",
+                    configuration.number,
+                    configuration.active,
+                    ", ".join(configuration.standbys) or "nobody",
+                    configuration.why,
+                )
+            case _:
+                self._change_role(action)
+
+    def _change_role(self, action: Action) -> None:
+        match action:
+            case BecomeActive(configuration):
+                self._stop_following()
+                self.shipping.begin(self.state.position)
+                log.warning(
+                    "this server becomes active in configuration %d: %s", configuration.number, configuration.why
+                )
+                self._role_changes.put_nowait(lambda: self._roles.become_active(configuration))
+            case StepDown(why):
+                log.warning("this server is active no more: %s", why)
+                self.shipping.depose(why)
+                self._role_changes.put_nowait(lambda: self._roles.step_down(why))
+            case Follow(configuration):
+                self._role_changes.put_nowait(lambda: self._follow(configuration))
+            case StopAcknowledging():
+                self._spawn(self._stop_acknowledging())
+            case StopDeciding():
+                self._spawn(self._stop_deciding())
+            case ResumeDeciding(why):
+                log.warning("the switchover does not happen: %s", why)
+                self._roles.resume_deciding()
+
+    async def _change_roles(self) -> None:
+        while True:
+            change = await self._role_changes.get()
+            try:
+                await change()
+            except (JMSError, OSError) as error:
+                log.critical("this server cannot change its role: %s", error)
+                self._roles.give_up(str(error))
+
+    async def _follow(self, configuration: Configuration) -> None:
+        active = configuration.address_of(configuration.active)
+        if self._following is not None and self._following.active == active:
+            return
+        self._stop_following()
+        if not active or configuration.active == self.server_id:
+            return
+        log.info("following %s, which is active in configuration %d", configuration.active, configuration.number)
+        self._following = Following(
+            active,
+            self.server_id,
+            self._uri,
+            self.key.handshake(self.server_id),
+            self.suspect,
+            self._settings.standby_timeout,
+        )
+        await self._roles.follow(configuration)
+
+    def _stop_following(self) -> None:
+        if self._following is not None:
+            self._following.stop()
+            self._following = None
+
+    async def _stop_acknowledging(self) -> None:
+        async with self.object.busy:
+            position = self._roles.follower.position
+        self.post(Stopped(LogPosition(position.epoch, position.sequence)))
+
+    async def _stop_deciding(self) -> None:
+        position = await self._roles.stop_deciding()
+        self.post(Drained(LogPosition(position.epoch, position.sequence)))
+
+    # The name server.
+
+    def _read_soon(self) -> None:
+        if self._reading:
+            self._read_again = True
+            return
+        self._reading = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._spawn(self._read())
+
+    async def _register(self, configuration: Configuration) -> None:
+        await self._witness.register(configuration)
+        self._read_soon()
+
+    async def _read(self) -> None:
+        seal = secrets.token_hex(16)
+        event: Event
+        try:
+            event = ChainRead(await self._witness.read(), seal)
+            self._pause = FIRST_PAUSE
+        except JMSError as error:
+            log.debug("the chain of configurations cannot be read: %s", error)
+            event = NameServerAway(seal)
+        self._reading = False
+        if self._read_again:
+            self._read_again = False
+            self._read_soon()
+        self.post(event)
+        if not self._reading and self._timer is None:
+            if isinstance(event, NameServerAway):
+                self._watch(self._pause * random.uniform(0.5, 1.0))
+                self._pause = min(2 * self._pause, LONGEST_PAUSE)
+            else:
+                self._watch(WATCH if not waits_for_witness(self.state) else 5 * FIRST_PAUSE)
+
+    def _watch(self, seconds: float) -> None:
+        def look() -> None:
+            self._timer = None
+            self._read_soon()
+
+        if not self._closed:
+            self._timer = self._loop.call_later(seconds, look)
+
+    # Other servers.
+
+    def _send(self, server: str, news: dict[str, object], configuration: Configuration) -> None:
+        state = self.state
+        known = {
+            **dict(state.held.addresses if state.held else ()),
+            **dict(configuration.addresses),
+        }
+        uri = self.shipping.uri_of(server) or known.get(server)
+        if uri:
+            self._spawn(self._tell(uri, msgspec.to_builtins(news)))
+
+    async def _tell(self, uri: str, news: object) -> None:
+        timeout = self._settings.standby_timeout
+        peer: CallbackPeer | None = None
+        try:
+            peer = await CallbackPeer.connect(uri, timeout, handshake=self.key.handshake(self.server_id))
+            await peer.call("new_message", (news,), timeout=timeout)
+        except (JMSError, RemoteCallError) as error:
+            log.info("the server at %s could not be told: %s", uri, error)
+        finally:
+            if peer is not None:
+                peer.close()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,52 @@
+"""What a member of the cluster must remember beside the log: the configuration it holds, and what it promised."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from rmimom.cluster.configuration import Configuration
+from rmimom.errors import StoreDamagedError
+
+FILE_NAME: Final = "cluster.json"
+
+
+class Remembered(msgspec.Struct, frozen=True):
+    """See `rmimom.cluster.state.State`."""
+
+    held: Configuration | None = None
+    promise: Configuration | None = None
+
+
+def recall(directory: Path) -> Remembered:
+    """What was remembered last; raises StoreDamagedError if it cannot be read, and OSError."""
+    path = directory / FILE_NAME
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Remembered)
+    except FileNotFoundError:
+        return Remembered()
+    except msgspec.MsgspecError as error:
+        raise StoreDamagedError(
+            f"{path} does not hold the server's place in its cluster: {error}; restore it, or remove the data "
+            "directory and start with --standby",
+            path=str(path),
+        ) from error
+
+
+def remember(directory: Path, what: Remembered) -> None:
+    """Write it; when this returns it survives a power cut.  Raises OSError."""
+    path = directory / FILE_NAME
+    draft = path.with_name(FILE_NAME + ".new")
+    with draft.open("wb") as file:
+        file.write(msgspec.json.format(msgspec.json.encode(what)) + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+    handle = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
