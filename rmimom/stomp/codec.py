@@ -292,7 +292,8 @@ class FrameReader:
             raise self._long_line()
         if head.count(b"\n") > self.limits.headers + 1:
             raise self._many_headers()
-        self._await(len(head) + self.limits.header_line + 2 - line, (b"\n", b"\x00"))
+        too_long = min(len(head) + self.limits.header_line + 2 - line, self.limits.head + 1)
+        self._await(too_long, (b"\n", b"\x00"))
 
     @staticmethod
     def _unknown_command(command: bytes, receipt: str = "") -> ProtocolError:

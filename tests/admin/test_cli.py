@@ -150,7 +150,10 @@ def test_dead_letters_are_shown_and_sent_back(admin: Admin, server: ServerProces
         shown = admin("dlq", "ls", "DLQ.orders").stdout.splitlines()
         assert shown[0].split() == ["id", "sent", "to", "failures", "dead", "since", "(UTC)", "reason"]
         assert shown[1].split()[:3] == [str(found[0]["id"]), "queue://orders", "1"]
-        with session.create_receiver(session.queue("DLQ.orders"), prefetch=1) as receiver:
+        with (
+            connection.create_session(INDIVIDUAL_ACKNOWLEDGE) as looking,
+            looking.create_receiver(looking.queue("DLQ.orders"), prefetch=1) as receiver,
+        ):
             letter = receiver.receive(TIME_LIMIT)
             assert letter is not None
             assert letter.body == "one"

@@ -225,3 +225,12 @@ def test_a_body_with_nul_needs_its_length() -> None:
 def test_a_lone_surrogate_cannot_be_written() -> None:
     with pytest.raises(ProtocolError, match="not Unicode"):
         encode_frame("MESSAGE", {"a": "\ud800"})
+
+
+def test_a_head_over_the_limit_is_refused_in_pieces_as_well() -> None:
+    """Found by a fuzzer: a head that was too long already was told only when its line ended."""
+    data = b"SEND\n" + b"a:1\n" * 8 + b"b" * 30
+    limits = Limits(header_line=100, head=60)
+    whole = read(data, limits=limits)
+    assert [type(one) for one in whole] == [ProtocolError]
+    assert events(read(*(data[index : index + 1] for index in range(len(data))), limits=limits)) == events(whole)
