@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from bench import aio, backlog, chosen, delayed, durable_queue, fanout, selectors, single_send, store, transactions
+from bench import aio, backlog, chosen, delayed, durable_queue, fanout, selectors, single_send, stomp, store, transactions
 from bench.report import Figure, show
 
 
@@ -25,6 +25,7 @@ def main() -> None:
         lambda: chosen.measure(5_000),
         lambda: delayed.measure(100_000),
         lambda: aio.measure(100_000),
+        lambda: stomp.measure(50_000),
     ):
         found = measured()
         figures += found

@@ -26,6 +26,7 @@ class Scene:
         self.directory = directory
         self.nameserver = nameserver
         self.pid = 0
+        self.stomp_port = 0  # with the option `--stomp 127.0.0.1:0`
         self._server: subprocess.Popen[bytes] | None = None
 
     def start_server(self, *options: str) -> float:
@@ -45,7 +46,9 @@ class Scene:
             *options,
         )  # fmt: skip
         _wait_for(ready, self._server)
-        self.pid = int(json.loads(ready.read_text())["pid"])
+        facts = json.loads(ready.read_text())
+        self.pid = int(facts["pid"])
+        self.stomp_port = int(facts["stomp"].get("stomp", 0))
         return time.perf_counter() - began
 
     def stop_server(self) -> None:
