@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import argparse
 
-from bench import aio, backlog, chosen, delayed, durable_queue, fanout, selectors, single_send, stomp, store, transactions
+from bench import (
+    aio,
+    backlog,
+    chosen,
+    delayed,
+    durable_queue,
+    fanout,
+    selectors,
+    single_send,
+    stomp,
+    store,
+    transactions,
+)
 from bench.report import Figure, show
 
 

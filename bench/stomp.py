@@ -167,7 +167,14 @@ def measure(messages: int) -> list[Figure]:
     baseline = (before + raw_rate(30_000, 100)) / 2
     library = race(produce_with_stomp_py, consume_with_stomp_py, few)
     return [
-        Figure("STOMP, frames encoded before", raw.rate, "messages/s", raw.rate / baseline, "raw SQLite, 100 a transaction", 0.25),
+        Figure(
+            "STOMP, frames encoded before",
+            raw.rate,
+            "messages/s",
+            raw.rate / baseline,
+            "raw SQLite, 100 a transaction",
+            0.25,
+        ),
         Figure("server", raw.server / messages * 1e6, "us processor time a message"),
         Figure("STOMP, stomp.py", library.rate, "messages/s", library.rate / baseline, "raw SQLite, 100 a transaction"),
         Figure("server", library.server / few * 1e6, "us processor time a message"),

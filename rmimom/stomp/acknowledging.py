@@ -54,20 +54,19 @@ def _take(session: Session, frame: Frame) -> tuple[Subscription, list[Held]]:
     return subscription, subscription.take(key, up_to=subscription.ack == CLIENT)
 
 
-def _find_by_ack(session: Session, frame: Frame) -> tuple[Subscription, tuple[int, int]]:
+def _find_by_ack(session: Session, frame: Frame) -> tuple[Subscription, str]:
     number = frame.headers.get("id")
     if number is None:
         raise IllegalStateError(f"{frame.command} received without an id: give the ack header of the MESSAGE")
-    consumer, _, tag = number.partition("-")
-    if consumer.isdecimal() and tag.isdecimal() and number.isascii() and len(number) < 40:
-        key = int(consumer), int(tag)
-        subscription = session.consumers.get(key[0])
-        if subscription is not None and key in subscription.held:
-            return subscription, key
+    consumer = number.partition("-")[0]
+    if consumer.isdecimal() and len(consumer) < 20:
+        subscription = session.consumers.get(int(consumer))
+        if subscription is not None and number in subscription.held:
+            return subscription, number
     raise IllegalStateError(f"Unexpected {frame.command} received for message-id [{number[:80]}]: nothing is held so")
 
 
-def _find_by_message_id(session: Session, frame: Frame) -> tuple[Subscription, tuple[int, int]]:
+def _find_by_message_id(session: Session, frame: Frame) -> tuple[Subscription, str]:
     message_id = frame.headers.get("message-id")
     if message_id is None:
         raise IllegalStateError(f"{frame.command} received without a message-id to acknowledge!")

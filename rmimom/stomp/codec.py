@@ -54,6 +54,7 @@ BEAT: Final = b"\n"
 """What is sent when there is nothing to say (STOMP 1.2, Heart-beating)."""
 
 _LONGEST_COMMAND: Final = 32
+_USUAL_HEAD: Final = 512
 _END_OF_HEADERS: Final = re.compile(rb"\n\r?\n")
 _BETWEEN_FRAMES: Final = re.compile(rb"[\r\n\x00]*")
 _GREATEST_BETWEEN: Final = ord("\r")
@@ -62,17 +63,12 @@ _UNESCAPED: Final[Mapping[str, Mapping[str, str]]] = {
     V1_1: {"n": "\n", "c": ":", "\\": "\\"},
     V1_2: {"n": "\n", "c": ":", "\\": "\\", "r": "\r"},
 }
-_SPECIAL: Final[Mapping[str, re.Pattern[str]]] = {
-    V1_0: re.compile(r"[\r\n\x00]"),
-    V1_1: re.compile(r"[\\:\r\n\x00]"),
-    V1_2: re.compile(r"[\\:\r\n\x00]"),
-}
 # What a version has no escape for is written in the words of a later one: better two odd characters in a value than
-# a header that somebody smuggled in.
-_ESCAPED: Final[Mapping[str, Mapping[str, str]]] = {
-    V1_0: {"\n": "\\n", "\r": "\\r", "\x00": "\\0"},
-    V1_1: {"\n": "\\n", ":": "\\c", "\\": "\\\\", "\r": " ", "\x00": " "},
-    V1_2: {"\n": "\\n", ":": "\\c", "\\": "\\\\", "\r": "\\r", "\x00": " "},
+# a header that somebody smuggled in.  The backslash comes first, for the others are written with one.
+_ESCAPED: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
+    V1_0: (("\n", "\\n"), ("\r", "\\r"), ("\x00", "\\0")),
+    V1_1: (("\\", "\\\\"), ("\n", "\\n"), (":", "\\c"), ("\r", " "), ("\x00", " ")),
+    V1_2: (("\\", "\\\\"), ("\n", "\\n"), (":", "\\c"), ("\r", "\\r"), ("\x00", " ")),
 }
 
 
@@ -259,17 +255,21 @@ class FrameReader:
             self._position = 0
             self._await(0)
             return None
-        ending = _END_OF_HEADERS.search(buffer, start)
-        end = ending.start() if ending is not None else len(buffer)
+        # Nearly every head ends in LF LF; only if there is another end before that, or none near, it is searched for.
+        end = buffer.find(b"\n\n", start, start + _USUAL_HEAD)
+        behind = end + 2
+        if end < 0 or buffer.find(b"\n\r\n", start, end) >= 0:
+            ending = _END_OF_HEADERS.search(buffer, start)
+            end, behind = ending.span() if ending is not None else (len(buffer), 0)
         if end - start > self.limits.head:
             raise ProtocolError(f"the headers have more than {self.limits.head} bytes")
         head = buffer[start:end]
         if b"\x00" in head:
             raise ProtocolError("the frame ends in its headers; an empty line must follow them")
-        if ending is None:
+        if not behind:
             self._await_rest_of(head)
             return None
-        self._position = ending.end()
+        self._position = behind
         self._empty_lines = -1
         return self._decode_head(head)
 
@@ -321,12 +321,13 @@ class FrameReader:
         command, *lines = text.split("\n")
         if len(lines) > limits.headers:
             raise self._many_headers()
-        if self._has_long_line(head):
+        if len(head) > limits.header_line and self._has_long_line(head):
             raise self._long_line()
-        headers = self._decode_headers(lines, escaped=command not in UNESCAPED) if lines else {}
+        escaped = command not in UNESCAPED and ("\\" in text or self.version == V1_0)
+        headers = self._decode_headers(lines, escaped=escaped) if lines else {}
         if command not in self.commands:
             raise self._unknown_command(command.encode(), headers.get("receipt", ""))
-        return command, headers, self._length(headers)
+        return command, headers, self._length(headers) if "content-length" in headers else -1
 
     def _decode_headers(self, lines: list[str], *, escaped: bool) -> dict[str, str]:
         pairs = [line.split(":", 1) for line in lines]
@@ -346,15 +347,6 @@ class FrameReader:
             return headers
         if self.version == V1_0:
             return {name.strip() or name: value.strip() for name, value in headers.items()}
-        for value in headers.values():
-            if "\\" in value:
-                break
-        else:
-            for name in headers:
-                if "\\" in name:
-                    break
-            else:
-                return headers
         # Names may be the same only after this.
         decoded: dict[str, str] = {}
         for name, value in pairs:
@@ -375,9 +367,7 @@ class FrameReader:
         return _ESCAPE.sub(replace, text)
 
     def _length(self, headers: Mapping[str, str]) -> int:
-        text = headers.get("content-length")
-        if text is None:
-            return -1
+        text = headers["content-length"]
         digits = text.strip()
         if not (digits.isascii() and digits.isdigit()):
             raise ProtocolError(
@@ -392,10 +382,10 @@ class FrameReader:
 
 def escape(text: str, version: str) -> str:
     """A name or value of a header as it is written in frames of this version other than CONNECTED."""
-    if _SPECIAL[version].search(text) is None:
-        return text
-    table = _ESCAPED[version]
-    return _SPECIAL[version].sub(lambda found: table[found[0]], text)
+    for letter, written in _ESCAPED[version]:
+        if letter in text:
+            text = text.replace(letter, written)
+    return text
 
 
 def encode_frame(

@@ -51,6 +51,9 @@ SEND_HEADERS: Final = frozenset(
 )
 """Headers of SEND that do not become properties."""
 
+_USUAL: Final = frozenset({"destination", "content-length", "receipt", "transaction", "persistent"})
+"""Headers that most messages have; with no others there is nothing more to read."""
+
 SCHEDULES: Final = ("AMQ_SCHEDULED_PERIOD", "AMQ_SCHEDULED_REPEAT", "AMQ_SCHEDULED_CRON")
 """Headers of ActiveMQ's scheduler that ask for more than a delay; with any of them the core sees to the delay, too."""
 
@@ -75,6 +78,11 @@ def frame_of(
     `reply_to` is None also if the header names no destination of ours: then it goes along as it is, as a property.
     """
     headers, body = sent.headers, sent.body
+    wanted = headers.get("persistent")
+    persistent = wanted.lower() == "true" if wanted is not None else persistent_default
+    mode = wire.PERSISTENT if persistent else wire.NON_PERSISTENT
+    if "content-length" in headers and _USUAL.issuperset(headers):
+        return wire.encode(make_frame(str(destination), message_id, now, wire.BYTES, body, mode=mode))
     properties: dict[str, object] = {name: value for name, value in headers.items() if name not in SEND_HEADERS}
     scheduled = any(name in headers for name in SCHEDULES)
     if scheduled and DELAY in headers:
@@ -91,7 +99,6 @@ def frame_of(
         kind = wire.BYTES
     if reply_to is None and "reply-to" in headers:
         properties["reply-to"] = headers["reply-to"]
-    persistent = headers.get("persistent")
     timestamp = _number(headers, "timestamp", 0, MAX_TIME) if "timestamp" in headers else now
     delay = 0
     if DELAY in headers and not scheduled:
@@ -104,9 +111,7 @@ def frame_of(
         body,
         properties=_encode_json(properties) if properties else b"{}",
         priority=min(max(_number(headers, "priority", -MAX_LONG, MAX_LONG), 0), 9) if "priority" in headers else 4,
-        mode=wire.PERSISTENT
-        if (persistent.lower() == "true" if persistent is not None else persistent_default)
-        else wire.NON_PERSISTENT,
+        mode=mode,
         time_to_live=_after(timestamp, _expiration(headers, now)),
         delay=delay,
         correlation_id=headers.get("correlation-id"),
@@ -148,90 +153,77 @@ def _is_text(body: bytes) -> bool:
 
 
 class Writer:
-    """Writes MESSAGE frames for one connection, whose version and names it knows."""
+    """Writes MESSAGE frames for one connection, whose version and names it knows.
+
+    A frame is a head that differs from subscription to subscription, and a rest that does not.
+    """
 
     def __init__(self, names: Destinations, version: str) -> None:
         self._names = names
         self._version = version
-        self._escaped: dict[str, str] = {}
 
-    def message(
-        self,
-        frame: wire.Frame,
-        origin: str,
-        *,
-        subscription: str,
-        ack: str,
-        count: int,
-        note: str = "",
-        transformation: str = "",
-    ) -> bytes:
-        """A MESSAGE from `origin`; `subscription` and `ack` are written already, as lines of the head."""
+    def destination(self, origin: str) -> str:
+        """The line that tells where a message comes from."""
+        return self._line("destination", self._names.show(origin))
+
+    def rest(self, frame: wire.Frame, note: str = "", transformation: str = "") -> bytes:
+        """What every subscription that wants this transformation is told of a message, with its body."""
         body = frame.body
-        error = ""
+        error = transformed = ""
         if frame.kind > wire.BYTES:
             body, transformed, error = transformations.write(transformation, frame.kind, body)
-        else:
-            transformed = ""
-        head = [
-            "MESSAGE\n",
-            f"content-length:{len(body)}\n" if frame.kind == wire.BYTES or b"\x00" in body else "",
-            f"expires:{frame.expiration}\n",
-            self._destination(origin),
-            subscription,
-            ack,
-            "message-id:",
-            escape(frame.message_id, self._version),
-            f"\npriority:{frame.priority}\ntimestamp:{frame.timestamp}\n",
-        ]
-        if count > 1:
-            head.append("redelivered:true\n")
+        head = (
+            f"expires:{frame.expiration}\nmessage-id:{escape(frame.message_id, self._version)}\n"
+            f"priority:{frame.priority}\ntimestamp:{frame.timestamp}\n"
+        )
+        if frame.kind == wire.BYTES or b"\x00" in body:
+            head += f"content-length:{len(body)}\n"
         if frame.mode == wire.PERSISTENT:
-            head.append("persistent:true\n")
+            head += "persistent:true\n"
         if frame.correlation_id is not None:
-            head.append(self._line("correlation-id", frame.correlation_id))
+            head += self._line("correlation-id", frame.correlation_id)
         if frame.reply_to:
-            head.append(self._line("reply-to", self._names.show(frame.reply_to)))
+            head += self._line("reply-to", self._names.show(frame.reply_to))
         if frame.type is not None:
-            head.append(self._line("type", frame.type))
+            head += self._line("type", frame.type)
         if transformed:
-            head.append(f"transformation:{transformed}\n")
+            head += f"transformation:{transformed}\n"
         if error:
-            head.append(self._line("transformation-error", error))
+            head += self._line("transformation-error", error)
         if note:
-            self._write_note(note, head)
+            head += self._of_note(note)
         properties = frame.properties
-        if properties not in {b"{}", b""}:
-            self._write_properties(properties, head, skip_transformation=bool(transformed))
-        return b"%b\n%b\x00" % ("".join(head).encode("utf-8", "replace"), body)
+        if properties != b"{}" and properties:
+            head += self._of_properties(properties, skip_transformation=bool(transformed))
+        return b"%b\n%b\x00" % (head.encode("utf-8", "replace"), body)
 
-    def _destination(self, text: str) -> str:
-        found = self._escaped.get(text)
-        if found is None:
-            found = self._line("destination", self._names.show(text))
-            if len(self._escaped) > 1000:
-                self._escaped.clear()
-            self._escaped[text] = found
-        return found
+    def message(self, lines: str, ack: str, count: int, rest: bytes) -> bytes:
+        """A whole frame: `lines` and `ack` are written already, as lines of the head."""
+        again = "redelivered:true\n" if count > 1 else ""
+        return b"%b%b" % (f"MESSAGE\n{lines}{ack}{again}".encode("utf-8", "replace"), rest)
 
     def _line(self, name: str, value: str) -> str:
         return f"{escape(name, self._version)}:{escape(value, self._version)}\n"
 
-    def _write_note(self, note: str, head: list[str]) -> None:
+    def _of_note(self, note: str) -> str:
         read = decode_note(note)
+        first = ""
         if read.original_destination:
-            head.append(self._line("original-destination", self._names.show(read.original_destination)))
-        head += [self._line(name, _text(value)) for name, value in note_properties(note).items()]
+            first = self._line("original-destination", self._names.show(read.original_destination))
+        return first + "".join([self._line(name, _text(value)) for name, value in note_properties(note).items()])
 
-    def _write_properties(self, data: bytes, head: list[str], *, skip_transformation: bool) -> None:
+    def _of_properties(self, data: bytes, *, skip_transformation: bool) -> str:
         try:
             properties = decode_properties(data)
         except MessageFormatError:
-            return  # nobody could read them, and the message is worth more
-        for name, value in properties.items():
-            if name in _MESSAGE_HEADERS or value is None or (skip_transformation and name == "transformation"):
-                continue
-            head.append(self._line(name, value if type(value) is str else _text(value)))
+            return ""  # nobody could read them, and the message is worth more
+        return "".join(
+            [
+                self._line(name, value if type(value) is str else _text(value))
+                for name, value in properties.items()
+                if not (name in _MESSAGE_HEADERS or value is None or (skip_transformation and name == "transformation"))
+            ]
+        )
 
 
 def _text(value: PropertyValue) -> str:

@@ -23,14 +23,16 @@ from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import Final, TypeAlias
 
+import msgspec
+
 from rmimom.clock import Clock
 from rmimom.commands import Acknowledge, Command, CreateTemporary, Disconnect, Send
-from rmimom.destination import Destination, TemporaryQueue, TemporaryTopic
+from rmimom.destination import TEMPORARY, Destination
 from rmimom.errors import IllegalStateError, JMSError
-from rmimom.frame import Delivered, Frame, decode_frame
+from rmimom.frame import Delivered, decode_frame
 from rmimom.stomp import acknowledging, committing, connecting, sending, subscribing
 from rmimom.stomp.browsing import Browser
-from rmimom.stomp.codec import V1_0, FrameReader, ProtocolError, encode_frame, escape
+from rmimom.stomp.codec import V1_0, V1_2, FrameReader, ProtocolError, encode_frame, escape
 from rmimom.stomp.codec import Frame as StompFrame
 from rmimom.stomp.destinations import Destinations
 from rmimom.stomp.mapping import Writer
@@ -67,6 +69,16 @@ FRAMES: Final[dict[Phase, dict[str, Chapter]]] = {
 }
 _OUT_OF_PLACE: Final = {Phase.CONNECTING: "Not connected.", Phase.CONNECTED: "Already connected."}
 _GATHERED: Final = frozenset({"SEND", "ACK"})
+
+
+class Told(msgspec.Struct, frozen=True, gc=False):
+    """A message as subscriptions that want the same transformation are told of it."""
+
+    tag: int
+    sent_to: str
+    message_id: str
+    transformation: str
+    rest: bytes
 
 
 class Session:
@@ -154,7 +166,7 @@ class Session:
             return
         consumers = self.consumers
         for delivered in deliveries:
-            frame: Frame | None = None
+            told: Told | None = None
             for consumer, count in zip(delivered.consumers, delivered.counts, strict=True):
                 subscription = consumers.get(consumer)
                 if subscription is None:
@@ -162,9 +174,10 @@ class Session:
                 if not subscription.open:
                     subscription.early.append((delivered, consumer, count))
                     continue
-                if frame is None:
-                    frame = decode_frame(delivered.frame)
-                self.write_message(subscription, delivered, frame, consumer, count)
+                # Subscriptions of one connection share what is the same for them.
+                if told is None or told.transformation != subscription.transformation:
+                    told = self._told(delivered, subscription.transformation)
+                self._write_message(subscription, told, consumer, count)
 
     def consumer_closed(self, consumer: int, error: JMSError) -> None:
         """The server closed a consumer by itself."""
@@ -270,8 +283,7 @@ class Session:
     def make_temporary(self, destinations: Iterable[Destination]) -> None:
         """Have those of these made that are temporary ones of this connection and are not there yet."""
         for one in destinations:
-            if self.names.is_own(one) and one not in self._temporaries:
-                assert isinstance(one, TemporaryQueue | TemporaryTopic)
+            if isinstance(one, TEMPORARY) and self.names.is_own(one) and one not in self._temporaries:
                 self.flush()
                 self._temporaries.add(one)
                 self.ask(CreateTemporary(self.connection, one))
@@ -294,7 +306,8 @@ class Session:
     def gather_send(self, destination: Destination, frame: bytes, receipt: str | None) -> None:
         """A message for one destination; those that came together go together."""
         sends = self._sends
-        if sends is None or sends[0] != destination:
+        # Most often it is the same object, for the session's names are kept.
+        if sends is None or (sends[0] is not destination and sends[0] != destination):
             self._flush_sends()
             sends = self._sends = (destination, [], [])
         sends[1].append(frame)
@@ -350,44 +363,32 @@ class Session:
         subscription.open = True
         early, subscription.early = subscription.early, []
         for delivered, consumer, count in early:
-            self.write_message(subscription, delivered, decode_frame(delivered.frame), consumer, count)
+            self._write_message(subscription, self._told(delivered, subscription.transformation), consumer, count)
 
-    def write_message(
-        self, subscription: Subscription, delivered: Delivered, frame: Frame, consumer: int, count: int
-    ) -> None:
-        """Tell a message to one consumer."""
+    def _told(self, delivered: Delivered, transformation: str) -> Told:
+        frame = decode_frame(delivered.frame)
+        rest = self._writer.rest(frame, delivered.note, transformation)
+        return Told(delivered.tag, frame.destination, frame.message_id, transformation, rest)
+
+    def _write_message(self, subscription: Subscription, told: Told, consumer: int, count: int) -> None:
         ack = ""
         if subscription.ack == AUTO:
-            self._written[consumer] = delivered.tag
+            self._written[consumer] = told.tag
         else:
-            subscription.hold(delivered.tag, consumer, frame.message_id)
-            ack = f"ack:{consumer}-{delivered.tag}\n"
-        self._out.append(
-            self._writer.message(
-                frame,
-                subscription.origin(consumer, frame.destination),
-                subscription=subscription.line,
-                ack=ack if self.version == "1.2" else "",
-                count=count,
-                note=delivered.note,
-                transformation=subscription.transformation,
-            )
-        )
+            key = f"{consumer}-{told.tag}"
+            subscription.hold(key, told.tag, consumer, told.message_id)
+            if self.version == V1_2:
+                ack = f"ack:{key}\n"
+        writer = self._writer
+        lines = subscription.lines(consumer, told.sent_to, writer.destination)
+        self._out.append(writer.message(lines, ack, count, told.rest))
 
     def write_browsed(self, browser: Browser, delivered: Delivered) -> None:
         """Tell a message that is only looked at."""
-        line = f"subscription:{escape(browser.id, self.version)}\n"
-        frame = decode_frame(delivered.frame)
-        self._out.append(
-            self._writer.message(
-                frame,
-                str(browser.queue),
-                subscription=line,
-                ack="",
-                count=delivered.counts[0],
-                note=delivered.note,
-            )
-        )
+        writer = self._writer
+        lines = f"{writer.destination(str(browser.queue))}subscription:{escape(browser.id, self.version)}\n"
+        rest = writer.rest(decode_frame(delivered.frame), delivered.note)
+        self._out.append(writer.message(lines, "", delivered.counts[0], rest))
 
     def stall(self, browser: Browser) -> None:
         """Let a browser go on when the client reads."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
 
 from rmimom.destination import Destination, Queue
 from rmimom.frame import Delivered
@@ -12,11 +15,17 @@ AUTO: Final = "auto"
 CLIENT: Final = "client"
 INDIVIDUAL: Final = "client-individual"
 ACK_MODES: Final = (AUTO, CLIENT, INDIVIDUAL)
+_REMEMBERED: Final = 1000
+"""Destinations whose lines are kept for one subscription; one to a pattern may have any number."""
 
 
-class Held(NamedTuple):
-    """A message that was delivered and not acknowledged; `place` counts the deliveries of the subscription."""
+class Held(msgspec.Struct, frozen=True, gc=False):
+    """A message that was delivered and not acknowledged; `place` counts the deliveries of the subscription.
 
+    `key` is the `ack` header of its MESSAGE (in versions before 1.2 it has none): the consumer, a dash, and the tag.
+    """
+
+    key: str
     tag: int
     consumer: int
     place: int
@@ -27,13 +36,14 @@ class Subscription:
     """A subscription, known by its `id`, or by its destination where a 1.0 client gave none.
 
     `consumers` are its consumers in the core, one for each destination it names.  `held` has what its client must
-    acknowledge, by consumer and tag, in the order of delivery.  Until the core has accepted it, messages wait in
+    acknowledge, by key, in the order of delivery.  Until the core has accepted it, messages wait in
     `early`: its RECEIPT comes first.
     """
 
     __slots__ = (
         "_delivered",
         "_held_by_id",
+        "_lines",
         "ack",
         "consumers",
         "destinations",
@@ -70,28 +80,38 @@ class Subscription:
         self.unanswered = 0  # of its consumers
         self.open = False
         self.early: list[tuple[Delivered, int, int]] = []
-        self.held: dict[tuple[int, int], Held] = {}
-        self._held_by_id: dict[str, tuple[int, int]] | None = None if version == V1_2 else {}
+        self.held: dict[str, Held] = {}
+        self._held_by_id: dict[str, str] | None = None if version == V1_2 else {}
+        self._lines: dict[tuple[int, str], str] = {}
         self._delivered = 0
 
-    def origin(self, consumer: int, sent_to: str) -> str:
-        """Where a message came from: the queue, which for a dead letter is not the one it was sent to, or the topic."""
-        taken_from = self.consumers[consumer]
-        return str(taken_from) if isinstance(taken_from, Queue) else sent_to
+    def lines(self, consumer: int, sent_to: str, write: Callable[[str], str]) -> str:
+        """The lines of a MESSAGE that tell where it comes from and for whom it is; `write` makes the first.
 
-    def hold(self, tag: int, consumer: int, message_id: str) -> None:
+        It comes from the queue, which for a dead letter is not the one it was sent to, or from the topic.
+        """
+        found = self._lines.get((consumer, sent_to))
+        if found is None:
+            taken_from = self.consumers[consumer]
+            found = write(str(taken_from) if isinstance(taken_from, Queue) else sent_to) + self.line
+            if len(self._lines) >= _REMEMBERED:
+                self._lines.clear()
+            self._lines[consumer, sent_to] = found
+        return found
+
+    def hold(self, key: str, tag: int, consumer: int, message_id: str) -> None:
         """The client was given a message that it has to acknowledge."""
         self._delivered += 1
-        self.held[consumer, tag] = Held(tag, consumer, self._delivered, message_id)
+        self.held[key] = Held(key, tag, consumer, self._delivered, message_id)
         if self._held_by_id is not None:
-            self._held_by_id[message_id] = (consumer, tag)
+            self._held_by_id[message_id] = key
 
-    def find(self, message_id: str) -> tuple[int, int] | None:
-        """What is held under this message id, for versions whose ACK names that."""
+    def find(self, message_id: str) -> str | None:
+        """The key of what is held under this message id, for versions whose ACK names that."""
         found = self._held_by_id.get(message_id) if self._held_by_id is not None else None
         return found if found in self.held else None
 
-    def take(self, key: tuple[int, int], *, up_to: bool) -> list[Held]:
+    def take(self, key: str, *, up_to: bool) -> list[Held]:
         """Give up what is held under this key, with all that was delivered before if `up_to`."""
         if not up_to:
             taken = [self.held.pop(key)]
@@ -99,10 +119,10 @@ class Subscription:
             taken = []
             for held in self.held.values():
                 taken.append(held)
-                if (held.consumer, held.tag) == key:
+                if held.key == key:
                     break
             for held in taken:
-                del self.held[held.consumer, held.tag]
+                del self.held[held.key]
         if self._held_by_id is not None:
             for held in taken:
                 self._held_by_id.pop(held.message_id, None)
@@ -111,6 +131,6 @@ class Subscription:
     def put_back(self, taken: list[Held]) -> None:
         """Hold again what was given up, each at its place."""
         both = sorted([*self.held.values(), *taken], key=lambda held: held.place)
-        self.held = {(held.consumer, held.tag): held for held in both}
+        self.held = {held.key: held for held in both}
         if self._held_by_id is not None:
-            self._held_by_id.update({held.message_id: (held.consumer, held.tag) for held in taken})
+            self._held_by_id.update({held.message_id: held.key for held in taken})
