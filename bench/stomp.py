@@ -1,9 +1,9 @@
-"""Durable queue through STOMP: producer, server and consumer as three processes, every message confirmed and acknowledged.
+"""Durable queue through STOMP: producer, server and consumer as three processes, every message safe at both ends.
 
 python -m bench.stomp [--messages N] [--json]
 
-Once with clients that write frames that were encoded before, for what the server can do; once with stomp.py.  Every SEND is
-persistent with a receipt, up to 500 of them unconfirmed; the consumer acknowledges each message by itself.
+Once with clients that write frames that were encoded before, for what the server can do; once with stomp.py.  Every
+SEND is persistent with a receipt, up to 500 of them unconfirmed; the consumer acknowledges each message by itself.
 """
 
 from __future__ import annotations
