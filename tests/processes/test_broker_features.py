@@ -31,10 +31,11 @@ def take(consumer: Consumer) -> Message:
     return message
 
 
-def test_a_group_goes_to_one_receiver(session: Session) -> None:
+def test_a_group_goes_to_one_receiver(connection: Connection, session: Session) -> None:
     """Given two receivers, then each group goes to one, which hears that it is the first; another inherits it."""
     queue = session.queue("steps")
-    one, two = (session.create_receiver(queue, prefetch=3) for _ in range(2))
+    passing = connection.create_session(AcknowledgeMode.INDIVIDUAL_ACKNOWLEDGE)
+    one, two = (made.create_receiver(queue, prefetch=3) for made in (passing, session))
     sender = session.create_sender(queue)
     for step in range(3):
         for group in "ab":
@@ -44,14 +45,14 @@ def test_a_group_goes_to_one_receiver(session: Session) -> None:
         assert [message.body for message in messages] == [0, 1, 2]
         assert {message.properties["JMSXGroupID"] for message in messages} == {group}
         assert [message.properties.get("JMSXGroupFirstForConsumer") for message in messages] == [True, None, None]
-    one.close()
+    passing.close()
     three = session.create_receiver(queue)
     again = [take(three) for _ in range(3)]
     assert [message.body for message in again] == [0, 1, 2]
     assert again[0].properties["JMSXGroupFirstForConsumer"] is True
 
 
-def test_exclusive_receivers_and_priorities(session: Session) -> None:
+def test_exclusive_receivers_and_priorities(connection: Connection, session: Session) -> None:
     """Given receivers of several ranks, then the highest with room is served, or an exclusive one alone."""
     queue = session.queue("ranks")
     low = session.create_receiver(queue)
@@ -59,11 +60,12 @@ def test_exclusive_receivers_and_priorities(session: Session) -> None:
     sender = session.create_sender(queue)
     sender.send_many(["a", "b"])
     assert (take(high).body, take(low).body) == ("a", "b")
-    alone = session.create_receiver(queue, exclusive=True)
+    passing = connection.create_session(AcknowledgeMode.INDIVIDUAL_ACKNOWLEDGE)
+    alone = passing.create_receiver(queue, exclusive=True)
     standing_by = session.create_receiver(queue, exclusive=True)
     sender.send("c")
     assert take(alone).body == "c"
-    alone.close()
+    passing.close()
     assert take(standing_by).body == "c"
     with pytest.raises(IllegalStateError, match="priority of a consumer"):
         session.create_receiver(queue, priority=10**9)
