@@ -53,4 +53,5 @@ def test_frames_are_asked_for_once() -> None:
     room.handle(Fetched(asked.ids[1:], frames))
     room.handle(Fetched(asked.ids, frames))
     waiting = {place.name: place.pending for place in room.broker.statistics().destinations}
-    assert waiting == {"q": 3, "rmimom.schedule": 0}
+    assert waiting == {"q": 3}
+    assert room.broker.scheduled() == []
