@@ -223,6 +223,73 @@ class Fetched(msgspec.Struct, frozen=True, gc=False):
     frames: dict[int, bytes]
 
 
+class Move(msgspec.Struct, frozen=True, gc=False):
+    """Messages that wait ready in a queue wait in another from now on, in their order; each keeps its headers.
+
+    Accepted carries the ids of those that went: what is held, in doubt, delayed or gone by now is passed over.
+    """
+
+    connection: str
+    queue: Destination
+    ids: tuple[int, ...] | list[int]
+    to: Destination
+
+
+class Remove(msgspec.Struct, frozen=True, gc=False):
+    """Remove messages that wait in a queue, or in the subscriptions of a topic; delayed ones, too.
+
+    Accepted carries the ids of those that went: what is held, in doubt or gone by now is passed over.
+    """
+
+    connection: str
+    destination: Destination
+    ids: tuple[int, ...] | list[int]
+
+
+class DeliverNow(msgspec.Struct, frozen=True, gc=False):
+    """Delayed messages of a queue, or of the subscriptions of a topic, are due now.
+
+    Accepted carries the ids of those that are; the others are not delayed (any more) and are passed over.
+    """
+
+    connection: str
+    destination: Destination
+    ids: tuple[int, ...] | list[int]
+
+
+class Pause(msgspec.Struct, frozen=True, gc=False):
+    """A queue delivers nothing, but takes messages, until the same is said with `paused` False; it survives restarts.
+
+    Accepted carries whether that changed anything.
+    """
+
+    connection: str
+    queue: Destination
+    paused: bool = True
+
+
+class CreateSubscription(msgspec.Struct, frozen=True, gc=False):
+    """Make a durable subscription of a topic or a pattern for a client id that connects later; refused if it exists.
+
+    Accepted carries its id.
+    """
+
+    connection: str
+    destination: Destination
+    client_id: str
+    name: str
+    selector: str = ""
+    no_local: bool = False
+    shared: bool = False
+
+
+class RemoveSubscription(msgspec.Struct, frozen=True, gc=False):
+    """Delete a durable subscription of anybody with what waits there; refused while it has a consumer."""
+
+    connection: str
+    subscription: int
+
+
 class Browse(msgspec.Struct, frozen=True, gc=False):
     """Look at what waits in a queue, in the order of delivery, and change nothing (§4.1.6).
 
@@ -283,6 +350,12 @@ Command: TypeAlias = (
     | Acknowledge
     | Commit
     | Release
+    | Move
+    | Remove
+    | DeliverNow
+    | Pause
+    | CreateSubscription
+    | RemoveSubscription
     | Browse
     | Retry
     | CancelScheduled

@@ -22,7 +22,8 @@ class Note(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     A dead letter (or an expired message) has all but `retried_at`: where it was sent, why it is here, how often its
     consumers had failed on it, since when it is here, and the ids of the mailboxes it came from.  A message that was
-    sent back has `retried_at` alone.  `first_in_group` tells a consumer that a group of messages is its own from here.
+    sent back has `retried_at` alone.  `moved_at` is when somebody moved it from another queue, or had it delivered
+    before its time.  `first_in_group` tells a consumer that a group of messages is its own from here.
     """
 
     original_destination: str = ""
@@ -31,12 +32,18 @@ class Note(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     dead_at: int = 0
     retried_at: int = 0
     sources: list[int] = []
+    moved_at: int = 0
     first_in_group: bool = False
 
     @property
     def is_dead(self) -> bool:
         """Whether it is about a dead letter or an expired message."""
         return self.dead_at > 0
+
+    @property
+    def keeps(self) -> bool:
+        """Whether the message does not expire any more, because it died or expired before."""
+        return self.dead_at > 0 or self.retried_at > 0
 
 
 _decode = msgspec.json.Decoder(Note, strict=True).decode
@@ -67,6 +74,8 @@ def note_properties(text: str) -> dict[str, str | int | bool]:
         found[PREFIX + "dead_at"] = note.dead_at
     if note.retried_at:
         found[PREFIX + "retried_at"] = note.retried_at
+    if note.moved_at:
+        found[PREFIX + "moved_at"] = note.moved_at
     if note.first_in_group:
         found[FIRST_IN_GROUP] = True
     return found

@@ -17,12 +17,16 @@ from rmimom.frame import Head
 
 
 class DestinationCreated(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
-    """A queue or topic exists from now on; `created` in milliseconds since 1970 UTC."""
+    """A queue or topic exists from now on; `created` in milliseconds since 1970 UTC.
+
+    `paused` is for snapshots: a new destination is not, see `DestinationPaused`.
+    """
 
     id: int
     kind: str
     name: str
     created: int
+    paused: bool = False
 
 
 class DestinationDeleted(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
@@ -32,6 +36,13 @@ class DestinationDeleted(msgspec.Struct, frozen=True, tag=True, array_like=True,
     """
 
     id: int
+
+
+class DestinationPaused(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """A queue delivers nothing from now on, or delivers again."""
+
+    id: int
+    paused: bool
 
 
 class SubscriptionCreated(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
@@ -173,6 +184,7 @@ class UserRemoved(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=Fal
 Record: TypeAlias = (
     DestinationCreated
     | DestinationDeleted
+    | DestinationPaused
     | SubscriptionCreated
     | SubscriptionDeleted
     | CallbackChanged

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rmimom.commands import Connect, CreateDestination, DeleteDestination, Disconnect, Purge, PutUser, RemoveUser
+from rmimom.commands import Connect, CreateDestination, DeleteDestination, Disconnect, Pause, Purge, PutUser, RemoveUser
 from rmimom.core.consuming import close_opened, delete_place
 from rmimom.core.limits import check_text
 from rmimom.core.place import QueuePlace
@@ -12,7 +12,7 @@ from rmimom.core.turn import Turn
 from rmimom.destination import SYSTEM_PREFIX, TEMPORARY, Destination
 from rmimom.effects import DestinationRemoved
 from rmimom.errors import IllegalStateError, InvalidClientIDError, InvalidDestinationError, JMSSecurityError
-from rmimom.records import DestinationDeleted, ProducersForgotten, UserPut, UserRemoved
+from rmimom.records import DestinationDeleted, DestinationPaused, ProducersForgotten, UserPut, UserRemoved
 from rmimom.roles import ROLES
 
 
@@ -89,6 +89,22 @@ def purge(state: State, command: Purge, turn: Turn) -> int:
             f"only a queue can be purged, but {command.destination} is a topic", destination=str(command.destination)
         )
     return place.mailbox.purge(turn)
+
+
+def pause(state: State, command: Pause, turn: Turn) -> bool:
+    """Let a queue deliver nothing, or deliver again; False if it is as wanted."""
+    state.client(command.connection)
+    place = state.find(command.queue)
+    if not isinstance(place, QueuePlace) or place.owner:
+        raise InvalidDestinationError(
+            f"only a queue that stays can be paused, but {command.queue} is none", destination=str(command.queue)
+        )
+    if place.mailbox.paused == command.paused:
+        return False
+    place.mailbox.paused = command.paused
+    turn.records.append(DestinationPaused(place.id, command.paused))
+    place.mailbox.dispatch(turn)
+    return True
 
 
 def put_user(state: State, command: PutUser, turn: Turn) -> bool:

@@ -126,14 +126,14 @@ def _bury(state: State, source: Mailbox, entries: list[Entry], queue: str, reaso
             sources=[source.id],
         )
         there = target.find_past(entry)
-        if there is not None:
+        if there is not None and decode_note(there.note).is_dead:
             # The first one's note, but it goes back to both.  Those with a pattern are found without their topic.
             first = decode_note(there.note)
             named = (
                 source.origin if is_pattern(parse_source(first.original_destination)) else first.original_destination
             )
             note = msgspec.structs.replace(first, original_destination=str(named), sources=[*first.sources, source.id])
-        arrived = _arrive(target, entry, past.returns, encode_note(note))
+        arrived = arrive(target, entry, past.returns, encode_note(note))
         _store(state, entry, place, turn)
         if entry.stored:
             moved.ids.append(entry.id)
@@ -144,13 +144,15 @@ def _bury(state: State, source: Mailbox, entries: list[Entry], queue: str, reaso
     target.dispatch(turn)
 
 
-def _arrive(target: Mailbox, entry: Entry, returns: int, note: str) -> Past:
+def arrive(target: Mailbox, entry: Entry, returns: int, note: str) -> Past:
     """Let an entry be in the target, too; two copies become one."""
     there = target.find_past(entry)
     if there is None:
         past = Past(returns, 0, note)
         target.take_in(entry, past)
         return past
+    if decode_note(note).keeps:
+        target.keep(entry)
     there.returns = max(there.returns, returns)
     there.failures = 0
     there.due = 0
@@ -179,18 +181,18 @@ def retry(state: State, command: Retry, turn: Turn) -> int:
             f"dead letters wait in queues, but {command.destination} is a topic", destination=str(command.destination)
         )
     source = place.mailbox
-    wanted = None if command.ids is None else set(command.ids)
     leaving: list[tuple[Entry, list[Mailbox]]] = []
-    for entry in sorted(source.at_rest(), key=lambda entry: entry.id):
+    resting = source.at_rest() if command.ids is None else source.select(command.ids)
+    for entry in sorted(resting, key=lambda entry: entry.id):
         past = source.find_past(entry)
-        if past is None or (wanted is not None and entry.id not in wanted):
+        if past is None:
             continue
         targets = _origins(state, decode_note(past.note), turn)
         if targets:
             leaving.append((entry, targets))
     source.take_out([entry for entry, _ in leaving])
     _send_back(source, leaving, turn)
-    touched = {target.id: target for _, targets in leaving for target in targets}
+    touched = {target.id: target for _, targets in leaving for target in targets} | {source.id: source}
     _dispatch(touched.values(), turn)
     return len(leaving)
 
@@ -202,7 +204,7 @@ def _send_back(source: Mailbox, leaving: Sequence[tuple[Entry, list[Mailbox]]], 
         returns = source.forget(entry).returns
         entry.references += len(targets) - 1
         for target in targets:
-            returns = max(returns, _arrive(target, entry, returns, note).returns)
+            returns = max(returns, arrive(target, entry, returns, note).returns)
         if entry.stored:
             to = tuple(target.id for target in targets if target.durable)
             moved = records.get(to)

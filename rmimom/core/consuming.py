@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rmimom.commands import Acknowledge, CloseConsumer, DeleteSubscription, Examined, Subscribe
+from rmimom.commands import (
+    Acknowledge,
+    CloseConsumer,
+    CreateSubscription,
+    DeleteSubscription,
+    Examined,
+    RemoveSubscription,
+    Subscribe,
+)
 from rmimom.core.consumer import Consumer
 from rmimom.core.limits import MAX_RANK, MAX_URI_LENGTH, check_number, check_text
 from rmimom.core.mailbox import Mailbox
@@ -14,8 +22,8 @@ from rmimom.core.scheduling import SCHEDULE
 from rmimom.core.state import Client, OpenConsumer, State
 from rmimom.core.subscription import Subscription
 from rmimom.core.turn import Turn
-from rmimom.destination import Queue, check_source, is_pattern
-from rmimom.errors import IllegalStateError, InvalidDestinationError
+from rmimom.destination import TEMPORARY, Queue, Topic, check_source, is_pattern
+from rmimom.errors import IllegalStateError, InvalidClientIDError, InvalidDestinationError
 from rmimom.records import CallbackChanged, SubscriptionCreated, SubscriptionDeleted
 from rmimom.selector import Selector, parse_selector
 
@@ -299,12 +307,68 @@ def delete_subscription(state: State, command: DeleteSubscription, turn: Turn) -
             subscription=command.name,
             client_id=client.owner,
         )
+    _delete_inactive(state, found, turn)
+
+
+def _delete_inactive(state: State, found: Subscription, turn: Turn) -> None:
     if found.active:
         raise IllegalStateError(
-            f"the durable subscription {command.name!r} has an active consumer; close that first",
-            subscription=command.name,
+            f"the durable subscription {found.name!r} has an active consumer; close that first",
+            subscription=found.name,
         )
     _delete(state, found, turn)
+
+
+def create_subscription(state: State, command: CreateSubscription, turn: Turn) -> int:
+    """Make a durable subscription in the name of a client id; returns its id."""
+    state.client(command.connection)
+    selector = parse_selector(command.selector)
+    if not isinstance(command.destination, Topic) or isinstance(command.destination, TEMPORARY):
+        raise InvalidDestinationError(
+            f"a durable subscription needs a topic that stays, but {command.destination} is none",
+            destination=str(command.destination),
+        )
+    check_text(command.client_id, "the client id", InvalidClientIDError)
+    if not command.client_id and not command.shared:
+        raise InvalidClientIDError("a durable subscription that is not shared belongs to a client id or a user")
+    if (command.client_id, command.name) in state.subscriptions:
+        raise IllegalStateError(
+            f"{command.client_id!r} has a durable subscription {command.name!r} already",
+            subscription=command.name,
+            client_id=command.client_id,
+        )
+    if not command.name:
+        raise InvalidDestinationError("a durable subscription needs a name, but the name given is empty")
+    asked = Subscribe(
+        command.connection,
+        0,
+        command.destination,
+        durable=command.name,
+        selector=command.selector,
+        no_local=command.no_local,
+        shared=command.shared,
+    )
+    _check_names(asked)
+    check_text(command.name, "the name of the subscription", InvalidDestinationError)
+    topic: TopicPlace | None = None
+    if is_pattern(command.destination):
+        check_source(command.destination)
+    else:
+        place = state.find_or_create(command.destination, command.connection, turn)
+        assert isinstance(place, TopicPlace)
+        topic = place
+    return _new_subscription(state, command.client_id, topic, asked, selector, turn).id
+
+
+def remove_subscription(state: State, command: RemoveSubscription, turn: Turn) -> None:
+    """Delete a durable subscription by its id."""
+    state.client(command.connection)
+    found = next((one for one in state.subscriptions.values() if one.id == command.subscription), None)
+    if found is None:
+        raise InvalidDestinationError(
+            f"there is no durable subscription {command.subscription}", subscription=command.subscription
+        )
+    _delete_inactive(state, found, turn)
 
 
 def acknowledge(state: State, command: Acknowledge, turn: Turn) -> None:

@@ -30,7 +30,7 @@ def fire(state: State, turn: Turn) -> None:
     missing: list[int] = []
     for entry in home.mailbox.take_due():
         if entry.frame is None:
-            home.mailbox.wait_ready(entry)
+            home.mailbox.make_ready([entry])
             if entry.id not in state.fetching:
                 missing.append(entry.id)
         else:
@@ -49,7 +49,7 @@ def fetched(state: State, command: Fetched, turn: Turn) -> None:
         for entry in due:
             frame = command.frames.get(entry.id) if entry.frame is None else entry.frame
             if frame is None:
-                home.mailbox.wait_ready(entry)
+                home.mailbox.make_ready([entry])
             else:
                 _send(state, home, entry, frame, turn)
 

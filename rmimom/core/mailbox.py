@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import heapify, heappop, heappush
+from typing import NamedTuple
 
 from msgspec import Raw
 
@@ -42,6 +43,14 @@ from rmimom.note import decode_note, mark_first_in_group
 from rmimom.selector import Selector
 
 HIGHEST_PRIORITY = 9
+
+
+class Found(NamedTuple):
+    """An entry, what it has behind it, and where it is: "ready", "delayed", "held" or "in doubt"."""
+
+    entry: Entry
+    past: Past
+    state: str
 
 
 class Mailbox:
@@ -69,6 +78,7 @@ class Mailbox:
         "id",
         "moved",
         "origin",
+        "paused",
     )
 
     def __init__(
@@ -90,6 +100,7 @@ class Mailbox:
         self.dequeued = 0
         self.expired = 0
         self.moved = 0
+        self.paused = False  # then it takes messages and hands none out
         self._residence = residence
         self._agenda = agenda
         self._alarm = 0  # the earliest time noted in the agenda and not come yet, 0 for none
@@ -119,6 +130,42 @@ class Mailbox:
         """Messages with consumers, not yet acknowledged."""
         return sum(len(consumer.held) for consumer in self.consumers)
 
+    @property
+    def early(self) -> int:
+        """Messages whose time has not come."""
+        return len(self._delayed)
+
+    def not_due(self) -> Iterator[tuple[int, Entry]]:
+        """Every entry whose time has not come, and that time; in no promised order."""
+        return ((due, entry) for due, _, entry in self._delayed)
+
+    def find(self, number: int) -> Found | None:
+        """The entry of this id, wherever it is in the mailbox."""
+        past = self._pasts.get(number) or Past()
+        for consumer in self.consumers:
+            if number in consumer.held:
+                return Found(consumer.held[number], past, "held")
+        if number in self._doubtful:
+            return Found(self._doubtful[number], past, "in doubt")
+        for entry in self._waiting({number}):
+            return Found(entry, past, "ready")
+        for _, waiting, entry in self._delayed:
+            if waiting == number:
+                return Found(entry, past, "delayed")
+        return None
+
+    def select(self, ids: Iterable[int], *, delayed: bool = True) -> list[Entry]:
+        """The entries of these ids that nobody holds, not even in doubt, in order; also those that are `delayed`."""
+        wanted = set(ids)
+        found = self._waiting(wanted)
+        if delayed and self._delayed and len(found) < len(wanted):
+            found += [entry for _, number, entry in self._delayed if number in wanted]
+        return sorted(found, key=lambda entry: (-entry.priority, entry.id))
+
+    def _waiting(self, ids: set[int]) -> list[Entry]:
+        watched = self._expirations.watched
+        return [entry for entry in self._ready.find(ids) if not self._may_expire(entry) or entry.id in watched]
+
     def entries(self) -> Iterator[Entry]:
         """Every entry that is not gone, for checks and statistics; in no promised order."""
         yield from self.at_rest()
@@ -135,11 +182,11 @@ class Mailbox:
             yield entry
 
     def _may_expire(self, entry: Entry) -> bool:
-        """Whether time can end it here: what came from elsewhere stays until somebody has seen to it."""
+        """Whether time can end it here: what has died or expired before stays until somebody has seen to it."""
         if not entry.expiration:
             return False
         past = self._pasts.get(entry.id)
-        return past is None or not past.note
+        return past is None or not past.note or not decode_note(past.note).keeps
 
     def browse(self, after: tuple[int, int] | None, now: int) -> Iterator[tuple[Entry, Past]]:
         """What waits behind the place `after` (priority, id), in order, each with what it has behind it."""
@@ -166,7 +213,7 @@ class Mailbox:
     def eager_consumer(self, count: int, size: int) -> Consumer | None:
         """The only consumer, if nothing waits before it and it has room for so many more messages and bytes."""
         consumers = self.consumers
-        if len(consumers) != 1 or self._ready or self._doubtful or self._ready.selective:
+        if len(consumers) != 1 or self.paused or self._ready or self._doubtful or self._ready.selective:
             return None
         consumer = consumers[0]
         if len(consumer.held) + count > consumer.prefetch or consumer.held_bytes + size > consumer.prefetch_bytes:
@@ -241,7 +288,7 @@ class Mailbox:
             selectors = [str(selector) for selector in ready.selectors]
             turn.effects.append(Examine(self.id, selectors, ready.unexamined, notes))
             ready.unexamined = []
-        if not front or self._doubtful:
+        if not front or self._doubtful or self.paused:
             return
         if ready.parked:
             self._unpark()
@@ -563,10 +610,6 @@ class Mailbox:
         """Take everything that is ready, in order; the caller sees to each."""
         return self._ready.clear()
 
-    def wait_ready(self, entry: Entry) -> None:
-        """Let an entry be ready again."""
-        self._ready.put_back(entry)
-
     def postpone(self, entry: Entry, due: int, turn: Turn) -> None:
         """Let an entry that was taken wait until then."""
         past = self._pasts.setdefault(entry.id, Past())
@@ -582,14 +625,6 @@ class Mailbox:
         found = self._leave_delayed(set(ids))
         for entry in found:
             self._ready.put_back(entry)
-        return len(found)
-
-    def strike(self, ids: Iterable[int], turn: Turn) -> int:
-        """Remove these entries, due or not; how many there were."""
-        wanted = set(ids)
-        found = [*self._leave_delayed(wanted), *(entry for entry in self._ready if entry.id in wanted)]
-        self._ready.remove(wanted)
-        self._leave(found, turn)
         return len(found)
 
     # Entries leave for good.
@@ -655,11 +690,22 @@ class Mailbox:
         self._line_up(consumer)
 
     def take_out(self, entries: Sequence[Entry]) -> None:
-        """Take entries out that are at rest here and came from elsewhere; the caller moves them."""
+        """Take entries out that are at rest here; the caller moves them, and dispatches."""
+        self._withdraw(entries)
+        self.moved += len(entries)
+
+    def remove(self, entries: Sequence[Entry], turn: Turn) -> None:
+        """Remove entries that are at rest here, for good."""
+        self._withdraw(entries)
+        self._leave(list(entries), turn)
+        self.dispatch(turn)
+
+    def _withdraw(self, entries: Sequence[Entry]) -> None:
         ids = {entry.id for entry in entries}
         self._ready.remove(ids)
         self._leave_delayed(ids)
-        self.moved += len(entries)
+        for number in ids:
+            self._expirations.watched.pop(number, None)
 
     def forget(self, entry: Entry) -> Past:
         """The entry is somewhere else now; returns what it had behind it here."""
@@ -677,6 +723,30 @@ class Mailbox:
             self._bury()
         self.enqueued += 1
         self._pasts[entry.id] = past
+        self._make_ready(entry)
+
+    def hasten(self, ids: Iterable[int]) -> list[tuple[Entry, Past]]:
+        """Delayed entries of these ids are ready now; the caller writes that down, and dispatches."""
+        found = self._leave_delayed(set(ids)) if self._delayed else []
+        hastened: list[tuple[Entry, Past]] = []
+        for entry in sorted(found, key=lambda entry: (-entry.priority, entry.id)):
+            past = self._pasts.setdefault(entry.id, Past())
+            past.failures = past.due = 0
+            hastened.append((entry, past))
+        return hastened
+
+    def make_ready(self, entries: Iterable[Entry]) -> None:
+        """Let entries that were taken, or hastened, be ready; the caller dispatches."""
+        for entry in entries:
+            self._make_ready(entry)
+
+    def keep(self, entry: Entry) -> None:
+        """The entry does not expire here any more: its note is about to say so."""
+        self._expirations.watched.pop(entry.id, None)
+
+    def _make_ready(self, entry: Entry) -> None:
+        if self._may_expire(entry):
+            self._watch_expiration(entry)
         self._ready.put_back(entry)
 
     # Time passes.
@@ -688,9 +758,7 @@ class Mailbox:
             self._alarm = 0
         while self._delayed and self._delayed[0][0] <= now:
             entry = heappop(self._delayed)[2]
-            if self._may_expire(entry):
-                self._watch_expiration(entry)
-            self._ready.put_back(entry)
+            self._make_ready(entry)
             self._unblock(entry)
         if self._doubtful and now >= self._doubt_ends:
             entries = list(self._doubtful.values())

@@ -8,7 +8,7 @@ consumer, or whose delivery time has come, are older than the newest and go to t
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
@@ -133,18 +133,40 @@ class ReadyList:
         self._length -= len(taken)
         return taken
 
+    def find(self, ids: set[int]) -> list[Entry]:
+        """The entries with these ids, without taking any; costs a pass over what waits between the first and last."""
+        found: list[Entry] = []
+        if not ids:
+            return found
+        for level in self._levels:
+            if level is not None:
+                start, end = _range(level.arrived, ids)
+                found += [entry for entry in islice(level.arrived, start, end) if entry.id in ids]
+                found += [entry for number, entry in level.returned if number in ids]
+        return found
+
     def remove(self, ids: set[int]) -> list[Entry]:
-        """Take all entries with these ids; costs a pass over everything that waits."""
+        """Take all entries with these ids; costs a pass over everything that waits between the first and the last."""
         removed: list[Entry] = []
+        if not ids:
+            return removed
         for priority, level in enumerate(self._levels):
             if level is None:
                 continue
-            kept = deque(entry for entry in level.arrived if entry.id not in ids)
-            removed.extend(entry for entry in level.arrived if entry.id in ids)
-            removed.extend(entry for number, entry in level.returned if number in ids)
-            level.arrived = kept
-            level.returned = [pair for pair in level.returned if pair[0] not in ids]
-            heapify(level.returned)
+            arrived = level.arrived
+            start, end = _range(arrived, ids)
+            if start < end:
+                # The deque is turned until what may go stands at its end: that copies pointers and looks at nothing.
+                behind = len(arrived) - end
+                arrived.rotate(behind)
+                among = [arrived.pop() for _ in range(end - start)]
+                arrived.extend(entry for entry in reversed(among) if entry.id not in ids)
+                arrived.rotate(-behind)
+                removed.extend(entry for entry in reversed(among) if entry.id in ids)
+            if any(number in ids for number, _ in level.returned):
+                removed.extend(entry for number, entry in level.returned if number in ids)
+                level.returned = [pair for pair in level.returned if pair[0] not in ids]
+                heapify(level.returned)
             if not level.arrived and not level.returned:
                 self._occupied &= ~(1 << priority)
         self._length -= len(removed)
@@ -157,3 +179,8 @@ class ReadyList:
         self._occupied = 0
         self._length = 0
         return everything
+
+
+def _range(arrived: deque[Entry], ids: set[int]) -> tuple[int, int]:
+    """Between which places these ids may be."""
+    return bisect_left(arrived, min(ids), key=_id), bisect_right(arrived, max(ids), key=_id)

@@ -25,6 +25,7 @@ def recover(state: State, snapshot: Snapshot, now: int) -> list[Record]:
     for destination in snapshot.destinations():
         place = state.add_place(destination.id, KINDS[destination.kind](destination.name), destination.created)
         if isinstance(place, QueuePlace):
+            place.mailbox.paused = destination.paused
             mailboxes[place.id] = place.mailbox
     for record in snapshot.subscriptions():
         origin = Topic(record.pattern) if record.pattern else state.places_by_id[record.destination].destination
@@ -72,5 +73,7 @@ def _restore_messages(snapshot: Snapshot, mailboxes: dict[int, Mailbox], now: in
         if entry is not None and mailbox is not None:
             entry.references += 1
             past = Past(returns, failures, note, due) if returns or note else None
-            mailbox.restore(entry, past, max(delivery_times.get(message, 0), due), now)
+            # What came from elsewhere, or was delivered before its time, has had its delivery time.
+            first_due = 0 if note else delivery_times.get(message, 0)
+            mailbox.restore(entry, past, max(first_due, due), now)
     return [entry.id for entry in entries.values() if not entry.references]

@@ -121,4 +121,6 @@ def _strike(state: State, ids: Sequence[int] | None, turn: Turn) -> int:
         return 0
     if ids is None:
         return home.mailbox.purge(turn)
-    return home.mailbox.strike(ids, turn)
+    gone = home.mailbox.select(ids)
+    home.mailbox.remove(gone, turn)
+    return len(gone)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from rmimom.core.place import QueuePlace
+from rmimom.core.place import Place, QueuePlace, TopicPlace
 from rmimom.core.state import BARE, SERVER, State
 
 
@@ -14,7 +14,8 @@ class DestinationStatistics(msgspec.Struct, frozen=True):
     `pending` counts messages that are not gone (for a topic: over all its subscriptions), `held` those of them that
     are with a consumer.  Subscriptions with a pattern count for none of their topics.
     `enqueued`, `dequeued`, `expired` and `moved` count since the server started; `moved` are those that became dead
-    letters, or were sent back from a queue of dead letters.
+    letters, were sent back from a queue of dead letters, or moved to another queue by hand.  `delayed` are those of
+    `pending` whose time has not come; `created` in milliseconds since 1970 UTC.
     """
 
     kind: str
@@ -27,6 +28,10 @@ class DestinationStatistics(msgspec.Struct, frozen=True):
     dequeued: int
     expired: int
     moved: int
+    delayed: int = 0
+    paused: bool = False
+    created: int = 0
+    temporary: bool = False
 
 
 class SubscriptionStatistics(msgspec.Struct, frozen=True):
@@ -54,31 +59,32 @@ class BrokerStatistics(msgspec.Struct, frozen=True):
     subscriptions: list[SubscriptionStatistics]
 
 
+def read_place(place: Place) -> DestinationStatistics:
+    """Read the counters of one destination."""
+    mailboxes = place.mailboxes()
+    # A topic keeps what subscriptions that are gone have counted.
+    past = place if isinstance(place, TopicPlace) else None
+    return DestinationStatistics(
+        kind=place.destination.kind,
+        name=place.destination.name,
+        pending=sum(mailbox.pending for mailbox in mailboxes),
+        held=sum(mailbox.held for mailbox in mailboxes),
+        consumers=sum(len(mailbox.consumers) for mailbox in mailboxes),
+        subscriptions=len(mailboxes) if past else 0,
+        enqueued=place.mailbox.enqueued if isinstance(place, QueuePlace) else place.enqueued,
+        dequeued=sum(mailbox.dequeued for mailbox in mailboxes) + (past.dequeued if past else 0),
+        expired=sum(mailbox.expired for mailbox in mailboxes) + (past.expired if past else 0),
+        moved=sum(mailbox.moved for mailbox in mailboxes) + (past.moved if past else 0),
+        delayed=sum(mailbox.early for mailbox in mailboxes),
+        paused=isinstance(place, QueuePlace) and place.mailbox.paused,
+        created=place.created,
+        temporary=bool(place.owner),
+    )
+
+
 def collect(state: State) -> BrokerStatistics:
     """Read the counters."""
-    destinations: list[DestinationStatistics] = []
-    for place in state.places.values():
-        if place.destination.is_system:
-            continue
-        mailboxes = place.mailboxes()
-        is_queue = isinstance(place, QueuePlace)
-        destinations.append(
-            DestinationStatistics(
-                kind=place.destination.kind,
-                name=place.destination.name,
-                pending=sum(mailbox.pending for mailbox in mailboxes),
-                held=sum(mailbox.held for mailbox in mailboxes),
-                consumers=sum(len(mailbox.consumers) for mailbox in mailboxes),
-                subscriptions=0 if is_queue else len(mailboxes),
-                enqueued=place.mailbox.enqueued if isinstance(place, QueuePlace) else place.enqueued,
-                dequeued=sum(mailbox.dequeued for mailbox in mailboxes)
-                + (0 if isinstance(place, QueuePlace) else place.dequeued),
-                expired=sum(mailbox.expired for mailbox in mailboxes)
-                + (0 if isinstance(place, QueuePlace) else place.expired),
-                moved=sum(mailbox.moved for mailbox in mailboxes)
-                + (0 if isinstance(place, QueuePlace) else place.moved),
-            )
-        )
+    destinations = [read_place(place) for place in state.places.values() if not place.destination.is_system]
     subscriptions = [
         SubscriptionStatistics(
             client_id=subscription.owner,

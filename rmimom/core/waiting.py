@@ -158,8 +158,18 @@ class WaitingRoom:
             self.parked -= len(removed)
         return removed
 
+    def find(self, ids: set[int]) -> list[Entry]:
+        """The entries with these ids, without taking any; costs a pass over what waits between the first and last."""
+        if self._lanes:
+            found = [self._present[number] for number in ids if number in self._present]
+        else:
+            found = self._all.find(ids)
+        for ready in self._parked.values():
+            found += ready.find(ids)
+        return found
+
     def remove(self, ids: set[int]) -> None:
-        """Take all entries with these ids; costs a pass over everything that waits."""
+        """Take all entries with these ids; costs a pass over everything that waits between the first and the last."""
         self._all.remove(ids)
         self._remove_parked(ids)
         for number in ids:

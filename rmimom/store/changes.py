@@ -15,6 +15,7 @@ from rmimom.records import (
     CallbackChanged,
     DestinationCreated,
     DestinationDeleted,
+    DestinationPaused,
     MailboxAdvanced,
     MessagesDropped,
     MessagesFailed,
@@ -91,8 +92,9 @@ _LIVE_LEFT_OVER = """
 _DROP_LEFT_OVER = """
     DELETE FROM message WHERE destination_id = ? AND id NOT IN (SELECT message_id FROM delivery)"""
 _ADD_DESTINATION = """
-    INSERT INTO destination (id, kind, name, created) VALUES (?, ?, ?, ?)
-    ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, name = excluded.name, created = excluded.created"""
+    INSERT INTO destination (id, kind, name, created, paused) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, name = excluded.name, created = excluded.created,
+        paused = excluded.paused"""
 _ADD_SUBSCRIPTION = """
     INSERT INTO subscription
         (id, destination_id, client_id, name, selector, no_local, callback, created, shared, pattern)
@@ -291,7 +293,7 @@ class Changes:
 
     def _create_destination(self, record: DestinationCreated) -> None:
         self._write()
-        self._cursor.execute(_ADD_DESTINATION, (record.id, record.kind, record.name, record.created))
+        self._cursor.execute(_ADD_DESTINATION, (record.id, record.kind, record.name, record.created, record.paused))
 
     def _delete_destination(self, record: DestinationDeleted) -> None:
         self._write()
@@ -302,6 +304,10 @@ class Changes:
         self._drop(cursor.execute(_LIVE_LEFT_OVER, number).fetchall())
         self.messages -= cursor.execute(_DROP_LEFT_OVER, number).rowcount
         cursor.execute("DELETE FROM destination WHERE id = ?", number)
+
+    def _pause_destination(self, record: DestinationPaused) -> None:
+        self._write()
+        self._cursor.execute("UPDATE destination SET paused = ? WHERE id = ?", (record.paused, record.id))
 
     def _create_subscription(self, record: SubscriptionCreated) -> None:
         self._write()
@@ -360,6 +366,7 @@ _APPLY: Final[dict[type, Callable[..., None]]] = {
     ProducersForgotten: Changes._forget_producers,
     DestinationCreated: Changes._create_destination,
     DestinationDeleted: Changes._delete_destination,
+    DestinationPaused: Changes._pause_destination,
     SubscriptionCreated: Changes._create_subscription,
     SubscriptionDeleted: Changes._delete_subscription,
     CallbackChanged: Changes._change_callback,

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
+import msgspec
+
 from rmimom.frame import PERSISTENT
 from rmimom.records import (
     Batch,
     CallbackChanged,
     DestinationCreated,
     DestinationDeleted,
+    DestinationPaused,
     MailboxAdvanced,
     MessagesDropped,
     MessagesFailed,
@@ -149,6 +152,10 @@ class Image:
                 self._destinations[record.id] = record
             case DestinationDeleted():
                 self._delete_destination(record.id)
+            case DestinationPaused():
+                known_place = self._destinations.get(record.id)
+                if known_place is not None:
+                    self._destinations[record.id] = msgspec.structs.replace(known_place, paused=record.paused)
             case SubscriptionCreated():
                 self._subscriptions[record.id] = record
             case SubscriptionDeleted():

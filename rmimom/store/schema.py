@@ -223,6 +223,10 @@ _ROLES = """
 ALTER TABLE account ADD COLUMN role TEXT NOT NULL DEFAULT '';  -- in the administration: viewer, operator or empty
 """
 
+_PAUSED = """
+ALTER TABLE destination ADD COLUMN paused INTEGER NOT NULL DEFAULT 0;  -- 1: the queue delivers nothing
+"""
+
 STEPS: Final = (
     ("0001_first", _FIRST),
     ("0002_shared_subscriptions", _SHARED),
@@ -231,6 +235,7 @@ STEPS: Final = (
     ("0005_due", _DUE),
     ("0006_wishes", _WISHES),
     ("0007_roles", _ROLES),
+    ("0008_paused", _PAUSED),
 )
 """Name and SQL of each step, in order."""
 

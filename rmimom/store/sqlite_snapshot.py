@@ -25,7 +25,7 @@ class SqliteSnapshot:
             self._connection,
             self._database,
             list[DestinationCreated],
-            "SELECT 'DestinationCreated', id, kind, name, created FROM destination ORDER BY id",
+            "SELECT 'DestinationCreated', id, kind, name, created, paused FROM destination ORDER BY id",
         )
 
     def subscriptions(self) -> Iterator[SubscriptionCreated]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from rmimom.core.entry import Entry
@@ -93,3 +95,27 @@ def test_clear_gives_everything_in_order() -> None:
     assert [one.id for one in ready.clear()] == [3, 1, 2]
     assert len(ready) == 0
     assert ids(ready) == []
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_taking_some_from_the_middle_leaves_the_others_in_order(seed: int) -> None:
+    """Given any list, when some entries are found and removed, then it is as if each had been looked at."""
+    dice = random.Random(seed)
+    numbers = dice.sample(range(1, 200), dice.randint(0, 100))
+    everything = [entry(number, dice.choice([0, 4, 4, 9])) for number in sorted(numbers)]
+    ready = ReadyList()
+    returned = []
+    for one in everything:
+        if dice.random() < 0.2:
+            returned.append(one)
+        else:
+            ready.append(one)
+    for one in dice.sample(returned, len(returned)):
+        ready.put_back(one)
+    wanted = set(dice.sample(range(1, 200), dice.randint(0, 60)))
+    expected = {one.id for one in everything if one.id in wanted}
+    assert {one.id for one in ready.find(wanted)} == expected
+    assert {one.id for one in ready.remove(wanted)} == expected
+    assert ready.find(wanted) == []
+    left = sorted((one for one in everything if one.id not in wanted), key=lambda one: (-one.priority, one.id))
+    assert ids(ready) == [one.id for one in left]

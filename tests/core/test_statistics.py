@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from support.brokers import BrokerOnStore
+from support.brokers import NOW, BrokerOnStore
 from support.messages import frame_for
 
 from rmimom.commands import Acknowledge, Connect, Disconnect, Send, Subscribe, Tick
@@ -31,8 +31,8 @@ def test_every_counter_counts() -> None:
     made.handle(Tick())
     statistics = made.broker.statistics()
     assert statistics.destinations == [
-        DestinationStatistics("topic", "t", 2, 1, 2, 2, 2, 2, 0, 0),
-        DestinationStatistics("queue", "q", 1, 0, 0, 0, 2, 0, 1, 0),
+        DestinationStatistics("topic", "t", 2, 1, 2, 2, 2, 2, 0, 0, created=NOW),
+        DestinationStatistics("queue", "q", 1, 0, 0, 0, 2, 0, 1, 0, created=NOW),
     ]
     assert statistics.subscriptions == [SubscriptionStatistics("ann", "x", "t", True, 2, 1, 0)]
     assert (statistics.connections, statistics.consumers, statistics.producers) == (1, 2, 2)

@@ -46,7 +46,7 @@ def test_each_step_is_written_down(connection):
 
 
 def test_steps_are_done_once_and_only_what_is_missing(connection, monkeypatch):
-    connection.execute("INSERT INTO destination VALUES (1, 'queue', 'orders', 0)")
+    connection.execute("INSERT INTO destination VALUES (1, 'queue', 'orders', 0, 0)")
     schema.migrate(connection)
     steps = (*schema.STEPS, ("more", "CREATE TABLE more (id INTEGER);\nINSERT INTO more VALUES (1);\n"))
     monkeypatch.setattr(schema, "STEPS", steps)
@@ -88,7 +88,7 @@ def test_an_older_file_is_brought_up_to_date(tmp_path, monkeypatch):
 
 def test_views_know_patterns(connection):
     """Given a message that waits in the subscriptions of a topic and of a pattern, when read, then both count."""
-    connection.execute("INSERT INTO destination VALUES (1, 'topic', 'quakes.it', 0)")
+    connection.execute("INSERT INTO destination VALUES (1, 'topic', 'quakes.it', 0, 0)")
     for number, topic, pattern in [(2, 1, ""), (3, 0, "quakes.*")]:
         connection.execute(
             "INSERT INTO subscription VALUES (?, ?, 'ann', 'x', '', 0, '', 0, 0, ?)", (number, topic, pattern)
@@ -132,7 +132,7 @@ def test_every_table_view_and_column_is_documented(connection):
 
 
 OLD = """
-INSERT INTO destination VALUES (1, 'queue', 'orders', 0);
+INSERT INTO destination (id, kind, name, created) VALUES (1, 'queue', 'orders', 0);
 INSERT INTO segment VALUES (1, '[]', 0, x'');
 INSERT INTO message (id, destination_id, segment_id, position, length, kind, mode, priority, timestamp, expiration,
     delivery_time, properties_length, body_length) VALUES (5, 1, 1, 0, 0, 0, 2, 4, 0, 0, 0, 0, 0);
@@ -158,7 +158,7 @@ def test_a_file_of_the_first_version_is_brought_up_to_date(tmp_path, monkeypatch
 def test_dead_letters_can_be_read_by_people(connection):
     connection.executescript(OLD)
     note = '{"original_destination":"queue://orders","reason":"no stock","failures":7,"dead_at":1700000000000}'
-    connection.execute("INSERT INTO destination VALUES (2, 'queue', 'DLQ.orders', 0)")
+    connection.execute("INSERT INTO destination VALUES (2, 'queue', 'DLQ.orders', 0, 0)")
     connection.execute("UPDATE delivery SET mailbox_id = 2, note = ?", (note,))
     assert connection.execute("SELECT * FROM dead_letters").fetchall() == [
         (5, "DLQ.orders", "queue://orders", "no stock", 7, "2023-11-14 22:13:20.000")

@@ -10,6 +10,7 @@ from rmimom.records import (
     CallbackChanged,
     DestinationCreated,
     DestinationDeleted,
+    DestinationPaused,
     MailboxAdvanced,
     MessagesDropped,
     MessagesFailed,
@@ -237,6 +238,7 @@ class Script:
             ProducersForgotten([f"producer {self._choose(4)}", "nobody"]),
             CallbackChanged(self._one_of(subscriptions), f"PYRO:object@host:{self._choose(10)}"),
             UserPut(f"user {self._choose(3)}", b"salt", bytes([self._choose(256)]), bool(self._choose(2))),
+            DestinationPaused(self._one_of(list(self.waiting)), bool(self._choose(2))),
             UserRemoved(f"user {self._choose(3)}"),
         ]
         return [choices[self._choose(len(choices))]]

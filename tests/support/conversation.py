@@ -17,6 +17,10 @@ answered.  Lines that begin with # are remarks.  Commands:
     purge c1 queue://orders                     restart
     scheduled                                   cancel c1 [4 5]
     deliver-now c1 4 5
+    move c1 queue://orders 4 5 to=queue://x     remove c1 queue://orders 4 5
+    pause c1 queue://orders                     resume c1 queue://orders
+    now c1 queue://orders 4 5                   discard c1 7
+    prepare c1 topic://news id=CLIENT name=NAME [selector=TEXT] [shared]
     browse c1 queue://orders [limit=2] [after=PRIORITY,ID] [selector=TEXT]
     temporary c1 temp-queue://t                 delete-temporary c1 temp-queue://t
     show
@@ -43,15 +47,21 @@ from rmimom.commands import (
     Commit,
     Connect,
     CreateDestination,
+    CreateSubscription,
     CreateTemporary,
     DeleteDestination,
     DeleteSubscription,
     DeleteTemporary,
+    DeliverNow,
     DeliverScheduled,
     Disconnect,
     Fetched,
+    Move,
+    Pause,
     Purge,
     Release,
+    Remove,
+    RemoveSubscription,
     Retry,
     Send,
     Subscribe,
@@ -65,6 +75,7 @@ from rmimom.records import (
     CallbackChanged,
     DestinationCreated,
     DestinationDeleted,
+    DestinationPaused,
     MailboxAdvanced,
     MessagesDropped,
     MessagesFailed,
@@ -320,8 +331,26 @@ _COMMANDS: dict[str, Callable[[Words, int], Command]] = {
     "delete": lambda words, now: DeleteDestination(words.plain[0], words.destination),
     "temporary": lambda words, now: CreateTemporary(words.plain[0], words.temporary),
     "delete-temporary": lambda words, now: DeleteTemporary(words.plain[0], words.temporary),
+    "move": lambda words, now: Move(words.plain[0], words.destination, _ids(words), parse_target(words.named["to"])),
+    "remove": lambda words, now: Remove(words.plain[0], words.destination, _ids(words)),
+    "now": lambda words, now: DeliverNow(words.plain[0], words.destination, _ids(words)),
+    "pause": lambda words, now: Pause(words.plain[0], words.destination),
+    "resume": lambda words, now: Pause(words.plain[0], words.destination, paused=False),
+    "prepare": lambda words, now: CreateSubscription(
+        words.plain[0],
+        words.destination,
+        words.named.get("id", ""),
+        words.named.get("name", ""),
+        words.named.get("selector", ""),
+        shared="shared" in words.flags,
+    ),
+    "discard": lambda words, now: RemoveSubscription(words.plain[0], int(words.plain[1])),
     "purge": lambda words, now: Purge(words.plain[0], words.destination),
 }
+
+
+def _ids(words: Words) -> tuple[int, ...]:
+    return tuple(map(int, words.plain[2:]))
 
 
 def _list(numbers: list[int]) -> str:
@@ -335,6 +364,8 @@ def tell_record(record: Record) -> str:
             return f"created {record.kind}://{record.name} as {record.id}"
         case DestinationDeleted():
             return f"deleted destination {record.id}"
+        case DestinationPaused():
+            return f"{'paused' if record.paused else 'resumed'} {record.id}"
         case SubscriptionCreated():
             kind = "shared subscription" if record.shared else "subscription"
             source = record.pattern or record.destination

@@ -61,7 +61,7 @@ def _check_mailbox(mailbox: Mailbox) -> None:
     assert {entry.id for entry in ready if mailbox._may_expire(entry)} - {ghost.id for ghost in ghosts} == set(
         expirations.watched
     )
-    if not mailbox._doubtful:
+    if not mailbox._doubtful and not mailbox.paused:
         for consumer in mailbox._line:
             taken = [entry for entry in ready if entry.id not in parked and _takes(consumer, entry)]
             assert not taken, f"mailbox {mailbox.id} has messages and a consumer with room"
@@ -101,8 +101,10 @@ def check_store(broker: Broker, store: MemoryStore) -> None:
     """What the store would bring back is what the core has, once every batch is in the store."""
     state = broker.state
     snapshot = store.load()
-    assert {made.id: (made.kind, made.name) for made in snapshot.destinations()} == {
-        place.id: (place.destination.kind, place.destination.name) for place in state.places.values() if not place.owner
+    assert {made.id: (made.kind, made.name, made.paused) for made in snapshot.destinations()} == {
+        place.id: (place.destination.kind, place.destination.name, any(one.paused for one in place.mailboxes()))
+        for place in state.places.values()
+        if not place.owner
     }
     assert {
         (made.id, made.destination, made.client_id, made.name, made.no_local, made.callback, made.shared, made.pattern)
