@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import os
 import secrets
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -47,7 +48,7 @@ class ClusterKey:
         server, key = handshake.get("server"), handshake.get("cluster_key")
         if not isinstance(server, str) or not isinstance(key, str):
             raise JMSSecurityError('a server says {"server": ..., "cluster_key": ...}, both of them text')
-        if not hmac.compare_digest(key.encode(), self._secret.encode()):
+        if not hmac.compare_digest(key.encode(errors="replace"), self._secret.encode()):
             raise JMSSecurityError(
                 "the cluster key is not ours; give all servers of a cluster the same file with --cluster-key"
             )
@@ -71,12 +72,14 @@ def _read(path: Path) -> str:
 
 def _make(path: Path) -> str:
     secret = secrets.token_hex(32)
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-            file.write(secret + "\n")
+        # A name of its own: what a process left that crashed here must not be in the way of the next one of its number.
+        handle, name = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
+        draft = Path(name)
         try:
+            with os.fdopen(handle, "w", encoding="ascii") as file:
+                file.write(secret + "\n")
             # Unlike a rename this does not take the place of a key that another server made meanwhile.
             os.link(draft, path)
         except FileExistsError:

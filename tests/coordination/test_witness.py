@@ -1,0 +1,168 @@
+"""The name server as witness: ours and the stock one, and what only looks like one."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from threading import Thread
+from typing import Any
+
+import Pyro5.api
+import pytest
+from Pyro5.nameserver import NameServerDaemon
+from support.coordination import A, B, configuration
+from support.loops import on_loop
+
+from rmimom.cluster.configuration import Configuration, encode
+from rmimom.coordination import witness as module
+from rmimom.coordination.witness import Witness
+from rmimom.errors import ConfigurationError, ConnectionFailedError
+from rmimom.nameserver.embedded import start_embedded
+
+Address = tuple[str, int]
+
+
+@contextmanager
+def stock_daemon(daemon: Any) -> Iterator[Address]:
+    """A stock daemon at work."""
+    thread = Thread(target=daemon.requestLoop)
+    thread.start()
+    try:
+        yield "127.0.0.1", int(daemon.locationStr.rpartition(":")[2])
+    finally:
+        daemon.shutdown()
+        thread.join()
+        daemon.close()
+
+
+@pytest.fixture(params=["ours", "stock"])
+def address(request: pytest.FixtureRequest) -> Iterator[Address]:
+    if request.param == "ours":
+        with start_embedded(port=0) as server:
+            yield "127.0.0.1", server.port
+    else:
+        with stock_daemon(NameServerDaemon(host="127.0.0.1", port=0)) as place:
+            yield place
+
+
+@asynccontextmanager
+async def asking(address: Address, cluster: str = "test") -> AsyncIterator[Witness]:
+    witness = Witness(address, cluster)
+    try:
+        yield witness
+    finally:
+        witness.close()
+
+
+def write(address: Address, entry: Configuration, **different: Any) -> None:
+    given: dict[str, Any] = {"name": entry.name, "uri": "PYRO:x@127.0.0.1:1", "metadata": sorted(encode(entry))}
+    with Pyro5.api.Proxy(f"PYRO:Pyro.NameServer@127.0.0.1:{address[1]}") as proxy:
+        proxy.register(**{**given, **different})
+
+
+@on_loop
+async def check_read_and_register(address: Address) -> None:
+    first, second = configuration(1), configuration(2, A, B)
+    async with asking(address) as witness, asking(address, "other") as other:
+        assert await witness.read() == ()
+        await witness.register(first)
+        assert await witness.read() == (first,)
+        await witness.register(second)
+        assert await witness.read() == (first, second)
+        assert await other.read() == ()
+
+
+def test_what_was_registered_is_read(address: Address) -> None:
+    check_read_and_register(address)
+
+
+def test_a_name_is_written_once(address: Address) -> None:
+    @on_loop
+    async def check() -> None:
+        async with asking(address) as witness:
+            await witness.register(configuration(1, A))
+            await witness.register(configuration(1, B))
+            assert await witness.read() == (configuration(1, A),)
+
+    check()
+
+
+def test_names_point_to_the_active(address: Address) -> None:
+    @on_loop
+    async def check() -> None:
+        async with asking(address) as witness:
+            await witness.register(configuration(1, A))
+
+    check()
+    with Pyro5.api.Proxy(f"PYRO:Pyro.NameServer@127.0.0.1:{address[1]}") as proxy:
+        assert str(proxy.lookup("rmimom.cluster.test.1")) == f"PYRO:rmimom.server.{A}@127.0.0.1:1"
+
+
+@pytest.mark.parametrize("metadata", [[], ["anything"], ["a", "b"], sorted(encode(configuration(2)))])
+def test_nonsense_under_a_name_is_told(address: Address, metadata: list[str]) -> None:
+    write(address, configuration(1), metadata=metadata)
+
+    @on_loop
+    async def check() -> None:
+        async with asking(address) as witness:
+            with pytest.raises(ConfigurationError, match=r"nonsense under rmimom\.cluster\.test\.1"):
+                await witness.read()
+
+    check()
+
+
+def test_names_that_only_look_alike_are_passed_over(address: Address) -> None:
+    write(address, configuration(1), name="rmimom.cluster.test.1.1")
+    write(address, configuration(1), name="rmimom.cluster.test.x")
+
+    @on_loop
+    async def check() -> None:
+        async with asking(address) as witness:
+            assert await witness.read() == ()
+
+    check()
+
+
+@on_loop
+async def test_a_name_server_that_is_away_is_told_and_a_registration_says_nothing() -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # bound, but nobody listens
+        async with asking(nobody.getsockname()) as witness:
+            with pytest.raises(ConnectionFailedError, match="no name server answers at 127"):
+                await witness.read()
+            await witness.register(configuration(1))
+
+
+def test_a_name_server_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CALL", 0.05)
+
+    @on_loop
+    async def check() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            async with asking(silent.getsockname()) as witness:
+                with pytest.raises(ConnectionFailedError):
+                    await witness.read()
+                await witness.register(configuration(1))
+
+    check()
+
+
+@Pyro5.api.expose
+class Nonsense:
+    def list(self, **how: object) -> str:
+        return f"nothing of {sorted(how)}"
+
+
+def test_what_is_no_name_server_is_told() -> None:
+    daemon = Pyro5.api.Daemon(host="127.0.0.1", port=0)
+    daemon.register(Nonsense(), "Pyro.NameServer")
+
+    @on_loop
+    async def check(address: Address) -> None:
+        async with asking(address) as witness:
+            with pytest.raises(ConfigurationError, match="it lists a str"):
+                await witness.read()
+
+    with stock_daemon(daemon) as address:
+        check(address)
