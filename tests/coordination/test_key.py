@@ -68,7 +68,7 @@ def test_a_file_that_cannot_be_read_or_made_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="cannot read the cluster key"):
         ClusterKey(tmp_path)
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigurationError, match="cluster key in .*: Not a directory"):
+    with pytest.raises(ConfigurationError, match=r"cluster key in .*: Not a directory"):
         ClusterKey(tmp_path / "file" / "key")
 
 
