@@ -37,7 +37,7 @@ PASSWORDS = {"ann": "a:secret "}
 class Scene:
     """A broker and its STOMP sessions, with answers given at once."""
 
-    def __init__(self, settings: Settings, *, byte_by_byte: bool, users: bool) -> None:
+    def __init__(self, settings: Settings, *, byte_by_byte: bool = False, users: bool = False) -> None:
         self._settings = settings
         self._byte_by_byte = byte_by_byte
         self._users = users
@@ -62,9 +62,7 @@ class Scene:
             self._handle(Tick())
             return
         name, verb, *rest = words
-        session = self._sessions.get(name)
-        if session is None:
-            session = self._sessions[name] = Session(name, self._settings, self)
+        session = self.session(name)
         if verb == "lost":
             for command in session.end():
                 self._handle(command)
@@ -74,10 +72,21 @@ class Scene:
         else:
             data = _bytes_of(rest[0]) if verb == "raw" else _frame(verb, rest)
             pieces = [data[index : index + 1] for index in range(len(data))] if self._byte_by_byte else [data]
-            for piece in pieces:
-                session.receive(piece)
-                self._work()
+            self.feed(name, *pieces)
         self._work()
+
+    def session(self, name: str) -> Session:
+        """The session of this client, who is new if it is not known."""
+        found = self._sessions.get(name)
+        if found is None:
+            found = self._sessions[name] = Session(name, self._settings, self)
+        return found
+
+    def feed(self, name: str, *pieces: bytes) -> None:
+        """Let bytes of a client come, and carry out what its session asks for behind each piece."""
+        for piece in pieces:
+            self.session(name).receive(piece)
+            self._work()
 
     def _work(self) -> None:
         """Carry out all requests, until there are none."""
