@@ -141,7 +141,7 @@ class NameServerProcess(RunningProcess):
 
 
 class ServerProcess(RunningProcess):
-    """A running `rmimom-server --active`."""
+    """A running `rmimom-server`, active or standby."""
 
     facts: dict[str, Any]
     data: Path
@@ -151,6 +151,12 @@ class ServerProcess(RunningProcess):
         """The port that it serves."""
         port: int = self.facts["port"]
         return port
+
+    @property
+    def server_id(self) -> str:
+        """Its id, which stays with its data directory."""
+        server_id: str = self.facts["server_id"]
+        return server_id
 
     @property
     def location(self) -> str:
@@ -202,9 +208,25 @@ def start_server(
     data: Path, *options: str, nameserver: str = "none", port: int = 0, **variables: str
 ) -> Iterator[ServerProcess]:
     """A server on the data directory `data`, with more options if given; output and log lie beside the directory."""
-    home = data.parent
-    arguments = ["--active", "--data", str(data), "--nameserver", nameserver, "--port", str(port), *options]
-    running = ServerProcess("rmimom.server_cli", arguments, home, variables)
+    with _start("--active", data, options, nameserver, port, variables) as running:
+        yield running
+
+
+@contextmanager
+def start_standby(
+    data: Path, *options: str, nameserver: str, port: int = 0, **variables: str
+) -> Iterator[ServerProcess]:
+    """A server that follows the active one; it need not be in sync yet."""
+    with _start("--standby", data, options, nameserver, port, variables) as running:
+        yield running
+
+
+@contextmanager
+def _start(
+    role: str, data: Path, options: tuple[str, ...], nameserver: str, port: int, variables: Mapping[str, str]
+) -> Iterator[ServerProcess]:
+    arguments = [role, "--data", str(data), "--nameserver", nameserver, "--port", str(port), *options]
+    running = ServerProcess("rmimom.server_cli", arguments, data.parent, variables)
     running.data = data
     with _ended(running):
         running.facts = json.loads(running.ready_file.read_text())

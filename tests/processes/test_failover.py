@@ -1,0 +1,324 @@
+"""Active and standby as real processes that are killed and stopped under load, judged by what their clients saw."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from support.load import WORK, Witness, receiver
+from support.processes import (
+    TIME_LIMIT,
+    NameServerProcess,
+    ServerProcess,
+    start_name_server,
+    start_server,
+    start_standby,
+    wait_for,
+)
+
+from rmimom import ConnectionFactory
+from rmimom.errors import JMSError
+
+PRODUCERS = ("a", "b")
+CONSUMERS = ("x", "y")
+BETWEEN_FAULTS = 60
+"""Confirmed sends of every producer from one fault to the next."""
+
+
+class Cluster:
+    """A name server and servers, all of them with the cluster key in the test's home."""
+
+    def __init__(self, directory: Path, names: NameServerProcess, stack: ExitStack) -> None:
+        self.names = names
+        self._directory = directory
+        self._stack = stack
+
+    def active(self, name: str, *options: str) -> ServerProcess:
+        """A server on the data directory of this name, started as the active one."""
+        return self._stack.enter_context(start_server(self._directory / name, *options, nameserver=self.names.location))
+
+    def standby(self, name: str, *options: str) -> ServerProcess:
+        """The same as a standby."""
+        return self._stack.enter_context(
+            start_standby(self._directory / name, *options, nameserver=self.names.location)
+        )
+
+    def pair(self) -> tuple[ServerProcess, ServerProcess]:
+        """An active server and a standby that is in sync."""
+        active, standby = self.active("one"), self.standby("two")
+        wait_in_sync(active, standby)
+        return active, standby
+
+    def refused(self, role: str, name: str) -> tuple[int, str]:
+        """Start a server that ends by itself; its exit code and its log."""
+        data = self._directory / name
+        arguments = [role, "--data", str(data), "--nameserver", self.names.location, "--port", "0"]
+        running = ServerProcess("rmimom.server_cli", arguments, self._directory, {})
+        try:
+            return running.wait_ended(), running.log
+        finally:
+            running.process.kill()
+            running.process.wait()
+
+    def factory(self) -> ConnectionFactory:
+        """For clients."""
+        return ConnectionFactory(self.names.location)
+
+
+@contextmanager
+def cluster(directory: Path) -> Iterator[Cluster]:
+    """A cluster without servers."""
+    with start_name_server() as names, ExitStack() as stack:
+        yield Cluster(directory, names, stack)
+
+
+def status(server: ServerProcess) -> dict[str, Any]:
+    """What the server tells administrators, {} if it serves none."""
+    try:
+        with server.administration() as administration:
+            found: dict[str, Any] = administration.status()
+            return found
+    except (AssertionError, JMSError, OSError):  # no token yet, or no longer
+        return {}
+
+
+def wait_active(server: ServerProcess) -> dict[str, Any]:
+    """Wait until it serves; its status."""
+
+    def serving() -> dict[str, Any]:
+        found = status(server)
+        return found if found.get("role") == "active" else {}
+
+    found: dict[str, Any] = wait_for(serving, "active server")
+    return found
+
+
+def wait_in_sync(active: ServerProcess, *standbys: ServerProcess) -> None:
+    """Wait until these and no other standbys have everything that was ever released."""
+    members = {active.server_id, *(standby.server_id for standby in standbys)}
+
+    def in_sync() -> bool:
+        coordination = status(active).get("coordination")
+        return coordination is not None and set(coordination["configuration"]["members"]) == members
+
+    wait_for(in_sync, "configuration with these members")
+
+
+class Work:
+    """Producers and consumers at the queue, which write down what they see."""
+
+    def __init__(self, factory: ConnectionFactory, pool: ThreadPoolExecutor) -> None:
+        self.witness = Witness(factory, "callback")
+        self._producing: list[Future[None]] = [pool.submit(self.witness.produce, name, WORK) for name in PRODUCERS]
+        self._consuming: list[Future[None]] = [
+            pool.submit(self.witness.consume, name, WORK, receiver) for name in CONSUMERS
+        ]
+
+    def go_on(self, enough: int = BETWEEN_FAULTS) -> None:
+        """Wait until every producer has so many more sends confirmed."""
+        before = dict(self.witness.confirmed)
+
+        def more() -> bool:
+            self._look()
+            return all(self.witness.has_confirmed([name], before.get(name, 0) + enough) for name in PRODUCERS)
+
+        wait_for(more, "confirmed sends")
+
+    def _look(self) -> None:
+        for future in (*self._producing, *self._consuming):
+            if future.done():
+                future.result()
+
+    def finish(self, server: ServerProcess) -> None:
+        """Send no more, take all that is left from this server, and judge."""
+        self.witness.killing_is_over.set()
+        for future in self._producing:
+            future.result(TIME_LIMIT)
+        wait_for(lambda: status(server).get("pending") == 0, "end of the work")
+        self.end()
+        for future in self._consuming:
+            future.result(TIME_LIMIT)
+        self.witness.judge()
+
+    def end(self) -> None:
+        """Let everybody go."""
+        self.witness.killing_is_over.set()
+        self.witness.all_is_done.set()
+
+
+@contextmanager
+def work(servers: Cluster) -> Iterator[Work]:
+    """Two producers and two consumers at work."""
+    with ThreadPoolExecutor(4) as pool:
+        under_way = Work(servers.factory(), pool)
+        try:
+            yield under_way
+        finally:
+            under_way.end()
+
+
+def test_the_active_is_killed_under_load_and_comes_back_as_a_standby(tmp_path: Path) -> None:
+    with cluster(tmp_path) as servers:
+        first, second = servers.pair()
+        with work(servers) as load:
+            load.go_on()
+            first.kill()
+            load.witness.fault("crash")
+            wait_active(second)
+            load.go_on()
+            again = servers.standby("one")
+            assert again.server_id == first.server_id
+            wait_in_sync(second, again)
+            load.go_on()
+            load.finish(second)
+
+
+def test_a_paused_active_confirms_nothing_when_it_wakes_and_follows_the_new_one(tmp_path: Path) -> None:
+    with cluster(tmp_path) as servers:
+        first, second = servers.pair()
+        with work(servers) as load:
+            load.go_on()
+            first.pause()
+            load.witness.fault("pause")
+            wait_active(second)
+            load.go_on()
+            first.resume()
+            first.wait_logged("this server is active no more")
+            wait_in_sync(second, first)
+            assert first.process.poll() is None
+            assert status(first) == {}
+            assert status(second)["role"] == "active"
+            load.go_on()
+            load.finish(second)
+        # It has a copy that it can serve from.
+        second.kill()
+        assert wait_active(first)["epoch"] > second.facts["epoch"]
+
+
+def test_the_active_goes_on_alone_when_the_standby_is_killed(tmp_path: Path) -> None:
+    with cluster(tmp_path) as servers:
+        first, second = servers.pair()
+        with work(servers) as load:
+            load.go_on()
+            second.kill()
+            load.witness.fault("crash of the standby")
+            wait_in_sync(first)
+            load.go_on()
+            again = servers.standby("two")
+            wait_in_sync(first, again)
+            load.go_on()
+            load.finish(first)
+        assert status(first)["epoch"] == first.facts["epoch"]
+
+
+def test_three_servers_survive_two_failures_in_a_row(tmp_path: Path) -> None:
+    with cluster(tmp_path) as servers:
+        first, second = servers.pair()
+        third = servers.standby("three")
+        wait_in_sync(first, second, third)
+        alive = [second, third]
+        with work(servers) as load:
+            active = first
+            for _ in range(2):
+                load.go_on()
+                active.kill()
+                load.witness.fault("crash")
+                active = wait_for(lambda: next((one for one in alive if status(one)), None), "active server")
+                wait_active(active)
+                alive.remove(active)
+                wait_in_sync(active, *alive)
+            load.go_on()
+            load.finish(active)
+
+
+def test_a_pair_goes_on_when_the_name_server_forgets_everything(tmp_path: Path) -> None:
+    with cluster(tmp_path) as servers:
+        first, second = servers.pair()
+        with work(servers) as load, ExitStack() as stack:
+            load.go_on()
+            port = servers.names.port
+            servers.names.kill()
+            load.witness.fault("the name server forgets")
+            load.go_on()
+            servers.names = stack.enter_context(start_name_server(port=port))
+            load.go_on()
+            held = status(first)["coordination"]["configuration"]["number"]
+
+            def known_again() -> bool:
+                with servers.names.proxy() as proxy:
+                    numbers = [int(name.rpartition(".")[2]) for name in proxy.list(prefix="rmimom.cluster.main.")]
+                return max(numbers, default=0) >= held
+
+            wait_for(known_again, "configuration in the name server")
+            wait_in_sync(first, second)
+            # What is known again is enough to take over.
+            first.kill()
+            load.witness.fault("crash")
+            wait_active(second)
+            load.go_on()
+            load.finish(second)
+
+
+def test_a_second_active_is_refused(tmp_path: Path) -> None:
+    with cluster(tmp_path) as servers:
+        first = servers.active("one")
+        code, log = servers.refused("--active", "two")
+        assert code == 4
+        assert f"{first.server_id} is active in cluster main" in log
+        assert "--standby" in log
+        assert status(first)["role"] == "active"
+
+
+def test_a_standby_with_data_of_another_server_is_refused(tmp_path: Path) -> None:
+    with start_server(tmp_path / "alone", nameserver="none") as alone:
+        pass
+    with cluster(tmp_path / "other") as others:
+        (tmp_path / "other").mkdir(exist_ok=True)
+        others.active("member").stop()
+    with cluster(tmp_path) as servers:
+        first = servers.active("one")
+        code, log = servers.refused("--standby", "alone")
+        assert (code, "data of another server" in log) == (4, True), log
+        code, log = servers.refused("--standby", "other/member")
+        assert (code, "another cluster" in log) == (4, True), log
+        assert status(first)["coordination"]["configuration"]["members"] == [first.server_id]
+        assert alone.server_id != first.server_id
+
+
+def test_a_standby_opens_stomp_when_it_becomes_active(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with cluster(tmp_path) as servers:
+        first = servers.active("one", "--stomp", "127.0.0.1:0")
+        second = servers.standby("two", "--stomp", f"127.0.0.1:{port}")
+        wait_in_sync(first, second)
+        assert first.stomp_port
+        assert "stomp" not in second.facts["stomp"]
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", port)) != 0
+        first.kill()
+        wait_active(second)
+        with socket.create_connection(("127.0.0.1", port), TIME_LIMIT) as client:
+            client.sendall(b"CONNECT\naccept-version:1.2\nhost:test\n\n\0")
+            assert client.recv(100).startswith(b"CONNECTED\n")
+
+
+def test_a_standby_joins_under_load_without_stopping_the_active(tmp_path: Path) -> None:
+    with cluster(tmp_path) as servers:
+        first = servers.active("one")
+        with work(servers) as load:
+            load.go_on()
+            second = servers.standby("two")
+            wait_in_sync(first, second)
+            assert "the copy is in place" in second.log
+            load.go_on()
+            first.kill()
+            load.witness.fault("crash")
+            wait_active(second)
+            load.go_on()
+            load.finish(second)
