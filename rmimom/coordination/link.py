@@ -12,7 +12,7 @@ import asyncio
 import hashlib
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from pathlib import Path
 from typing import Final, Protocol
@@ -194,8 +194,10 @@ class Link:
             self._skip()
             missing = []
         self.phase = LinkPhase.CATCHING_UP
-        for part in missing:
-            await self._send(part, CATCHING_UP)
+        sequence = self.position.sequence
+        for parts in _shipments(missing):
+            sequence += len(parts)
+            await self._send(b"".join(parts), sequence, CATCHING_UP)
         while self._backlog:
             await self._ship(CATCHING_UP)
         self.phase = LinkPhase.IN_STEP
@@ -241,12 +243,13 @@ class Link:
         questions = self._questions
         parts = self._backlog.take(SHIPMENT_BYTES)
         self._next += len(parts)
-        await self._send(b"".join(parts), time_limit)
+        await self._send(b"".join(parts), self._next, time_limit)
         self.confirmed = questions
         self._reports.acknowledged(self)
 
-    async def _send(self, shipment: bytes, time_limit: float) -> None:
-        self.position = await self._call("new_messages", self._next, annotation=shipment, time_limit=time_limit)
+    async def _send(self, shipment: bytes, sequence: int, time_limit: float) -> None:
+        """Ship batches, the last of which has this sequence."""
+        self.position = await self._call("new_messages", sequence, annotation=shipment, time_limit=time_limit)
 
     async def _call(
         self, method: str, *arguments: object, annotation: bytes | None = None, time_limit: float = CATCHING_UP
@@ -259,3 +262,17 @@ class Link:
             return msgspec.convert(answer, LogPosition)
         except msgspec.ValidationError as error:
             raise ConnectionFailedError(f"standby {self.server} answered {method} with nonsense: {error}") from None
+
+
+def _shipments(parts: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """The parts in order, some together."""
+    together: list[bytes] = []
+    size = 0
+    for part in parts:
+        together.append(part)
+        size += len(part)
+        if size >= SHIPMENT_BYTES:
+            yield together
+            together, size = [], 0
+    if together:
+        yield together

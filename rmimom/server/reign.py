@@ -204,10 +204,13 @@ class Reign:
         """How the registration in the name server is, or None if there is none."""
         return self._registrar.statistics() if self._registrar is not None else None
 
-    async def stop(self, hurry: asyncio.Event, close_doors: Callable[[], Awaitable[None]]) -> None:
+    async def stop(
+        self, hurry: asyncio.Event, close_doors: Callable[[], Awaitable[None]], *, abdicates: bool = False
+    ) -> None:
         """Withdraw the names, end the calls under way, commit what was decided, close the store.
 
-        `hurry` cuts short what waits for others.  Works from whatever `start` had reached; twice is harmless.
+        `hurry` cuts short what waits for others, but whoever abdicates needs the store again.
+        Works from whatever `start` had reached; twice is harmless.
         """
         if self._calling_back is not None:
             self._calling_back.cancel()
@@ -224,7 +227,7 @@ class Reign:
         await attempt("close the listener", close_doors(), hurry)
         if self._engine_runs:
             self._engine_runs = False
-            await attempt("close the store", self.engine.stop(), hurry)
+            await attempt("close the store", self.engine.stop(), None if abdicates else hurry)
         if self._access is not None:
             self._access.close()
             self._access = None
@@ -238,4 +241,4 @@ class Reign:
         async def keep_the_doors() -> None:
             pass
 
-        await self.stop(hurry, keep_the_doors)
+        await self.stop(hurry, keep_the_doors, abdicates=True)

@@ -17,6 +17,7 @@ from rmimom.cluster.role import Epoch, Role
 from rmimom.config import ServerConfig
 from rmimom.coordination.coordinator import CoordinationSettings, Coordinator
 from rmimom.coordination.key import ClusterKey
+from rmimom.coordination.shipping import NotActiveError
 from rmimom.coordination.standby import SERVER_PREFIX
 from rmimom.coordination.witness import Witness
 from rmimom.errors import ConfigurationError, StoreError
@@ -93,6 +94,11 @@ class Server:
     def _fail(self, error: BaseException) -> None:
         if not self.failed.done():
             self.failed.set_result(error)
+
+    def _engine_failed(self, error: BaseException) -> None:
+        # An engine that may not go on because another server is active ends with its reign, the server does not.
+        if not isinstance(error, NotActiveError):
+            self._fail(error)
 
     async def start(self) -> None:
         """Open the store and the doors, and serve or follow.
@@ -192,7 +198,7 @@ class Server:
             self._registry,
             self.place,
             facts=self.facts,
-            on_failure=self._fail,
+            on_failure=self._engine_failed,
             coordinator=self.coordinator,
         )
         await self.reign.start(await self.follower.hand_over())

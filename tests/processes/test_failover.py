@@ -1,4 +1,4 @@
-"""Active and standby as real processes that are killed and stopped under load, judged by what their clients saw."""
+"""Active and standby as real processes that are killed under load, judged by what their clients saw."""
 
 from __future__ import annotations
 
@@ -177,28 +177,6 @@ def test_the_active_is_killed_under_load_and_comes_back_as_a_standby(tmp_path: P
             load.finish(second)
 
 
-def test_a_paused_active_confirms_nothing_when_it_wakes_and_follows_the_new_one(tmp_path: Path) -> None:
-    with cluster(tmp_path) as servers:
-        first, second = servers.pair()
-        with work(servers) as load:
-            load.go_on()
-            first.pause()
-            load.witness.fault("pause")
-            wait_active(second)
-            load.go_on()
-            first.resume()
-            first.wait_logged("this server is active no more")
-            wait_in_sync(second, first)
-            assert first.process.poll() is None
-            assert status(first) == {}
-            assert status(second)["role"] == "active"
-            load.go_on()
-            load.finish(second)
-        # It has a copy that it can serve from.
-        second.kill()
-        assert wait_active(first)["epoch"] > second.facts["epoch"]
-
-
 def test_the_active_goes_on_alone_when_the_standby_is_killed(tmp_path: Path) -> None:
     with cluster(tmp_path) as servers:
         first, second = servers.pair()
@@ -250,8 +228,8 @@ def test_a_pair_goes_on_when_the_name_server_forgets_everything(tmp_path: Path) 
 
             def known_again() -> bool:
                 with servers.names.proxy() as proxy:
-                    numbers = [int(name.rpartition(".")[2]) for name in proxy.list(prefix="rmimom.cluster.main.")]
-                return max(numbers, default=0) >= held
+                    numbers = [int(name.rpartition(".")[2]) for name in proxy.list(prefix="rmimom.cluster.rmimom.")]
+                return bool(max(numbers, default=0) >= held)
 
             wait_for(known_again, "configuration in the name server")
             wait_in_sync(first, second)
@@ -268,7 +246,7 @@ def test_a_second_active_is_refused(tmp_path: Path) -> None:
         first = servers.active("one")
         code, log = servers.refused("--active", "two")
         assert code == 4
-        assert f"{first.server_id} is active in cluster main" in log
+        assert f"{first.server_id} is active in cluster rmimom" in log
         assert "--standby" in log
         assert status(first)["role"] == "active"
 
@@ -276,16 +254,17 @@ def test_a_second_active_is_refused(tmp_path: Path) -> None:
 def test_a_standby_with_data_of_another_server_is_refused(tmp_path: Path) -> None:
     with start_server(tmp_path / "alone", nameserver="none") as alone:
         pass
+    (tmp_path / "other").mkdir()
     with cluster(tmp_path / "other") as others:
-        (tmp_path / "other").mkdir(exist_ok=True)
         others.active("member").stop()
     with cluster(tmp_path) as servers:
         first = servers.active("one")
         code, log = servers.refused("--standby", "alone")
-        assert (code, "data of another server" in log) == (4, True), log
-        code, log = servers.refused("--standby", "other/member")
-        assert (code, "another cluster" in log) == (4, True), log
-        assert status(first)["coordination"]["configuration"]["members"] == [first.server_id]
+        assert (code, "data of another server" in log) == (1, True), log
+        # A name server may be the wrong one for a while, so a server of another cluster waits.
+        stranger = servers.standby("other/member")
+        stranger.wait_logged("the name server has another cluster under the name rmimom")
+        assert status(first)["coordination"]["configuration"]["members"] == (first.server_id,)
         assert alone.server_id != first.server_id
 
 
