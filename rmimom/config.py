@@ -221,6 +221,10 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
     stomp_persistent_default: Annotated[
         bool, About("Whether a STOMP message that does not say `persistent` survives a restart of the server.")
     ] = False
+    stomp_user_id: Annotated[
+        bool,
+        About("Whether a message that a STOMP client sends after a login carries its user's name, as `JMSXUserID`."),
+    ] = False
     stomp_nack: Annotated[
         str,
         About(

@@ -68,6 +68,7 @@ OTHER: Mapping[str, tuple[str, object]] = {
     "stomp_key": ("/etc/rmimom/key.pem", Path("/etc/rmimom/key.pem")),
     "stomp_anonymous": ("no", False),
     "stomp_persistent_default": ("yes", True),
+    "stomp_user_id": ("yes", True),
     "stomp_nack": ("redeliver", "redeliver"),
     "stomp_server": ("ActiveMQ/5.17.2", "ActiveMQ/5.17.2"),
     "stomp_prefetch": ("10", 10),

@@ -73,6 +73,7 @@ class StompDoors:
         return Settings(
             server=config.stomp_server or f"rmimom/{rmimom.__version__}",
             persistent_default=config.stomp_persistent_default,
+            user_id=config.stomp_user_id,
             requeue=config.stomp_nack == "redeliver",
             anonymous=config.stomp_anonymous,
             max_message_size=config.max_message_size,

@@ -22,6 +22,7 @@ from rmimom.stomp.destinations import Destinations
 from rmimom.values import MAX_LONG, PropertyValue, decode_properties
 
 DELAY: Final = "AMQ_SCHEDULED_DELAY"
+USER_ID: Final = "JMSXUserID"
 
 SEND_HEADERS: Final = frozenset(
     {
@@ -44,7 +45,7 @@ SEND_HEADERS: Final = frozenset(
         "redelivered",
         "subscription",
         "ack",
-        "JMSXUserID",
+        USER_ID,
         "JMSXDeliveryCount",
         "original-destination",
     }
@@ -57,7 +58,7 @@ _USUAL: Final = frozenset({"destination", "content-length", "receipt", "transact
 SCHEDULES: Final = ("AMQ_SCHEDULED_PERIOD", "AMQ_SCHEDULED_REPEAT", "AMQ_SCHEDULED_CRON")
 """Headers of ActiveMQ's scheduler that ask for more than a delay; with any of them the core sees to the delay, too."""
 
-_MESSAGE_HEADERS: Final = SEND_HEADERS - {"reply-to", DELAY}
+_MESSAGE_HEADERS: Final = SEND_HEADERS - {"reply-to", DELAY, USER_ID}
 """Names that a property cannot have on its way out, because the header means something else."""
 _INTEGERS: Final = frozenset({"JMSXGroupSeq"})
 
@@ -72,18 +73,22 @@ def frame_of(
     message_id: str,
     now: int,
     persistent_default: bool,
+    user: str = "",
 ) -> bytes:
     """The message that a SEND makes; raises MessageFormatError naming a header whose value cannot be read.
 
     `reply_to` is None also if the header names no destination of ours: then it goes along as it is, as a property.
+    `user` is who sends it, if the message is to say that (§3.5.9).
     """
     headers, body = sent.headers, sent.body
     wanted = headers.get("persistent")
     persistent = wanted.lower() == "true" if wanted is not None else persistent_default
     mode = wire.PERSISTENT if persistent else wire.NON_PERSISTENT
-    if "content-length" in headers and _USUAL.issuperset(headers):
+    if not user and "content-length" in headers and _USUAL.issuperset(headers):
         return wire.encode(make_frame(str(destination), message_id, now, wire.BYTES, body, mode=mode))
     properties: dict[str, object] = {name: value for name, value in headers.items() if name not in SEND_HEADERS}
+    if user:
+        properties[USER_ID] = user
     scheduled = any(name in headers for name in SCHEDULES)
     if scheduled and DELAY in headers:
         properties[DELAY] = headers[DELAY]

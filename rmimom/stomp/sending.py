@@ -67,6 +67,7 @@ def _message(session: Session, frame: Frame, target: Destination, reply_to: str 
         message_id=session.next_message_id(),
         now=session.clock.now(),
         persistent_default=session.settings.persistent_default,
+        user=session.user if session.settings.user_id else "",
     )
     if len(made) > session.settings.max_message_size:
         limit = session.settings.max_message_size

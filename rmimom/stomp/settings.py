@@ -18,10 +18,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     `before_login` and `limits` bound frames; `transaction_bytes` and `transactions` what a session keeps until COMMIT.
     `prefetch_bytes` is what may be on its way to one subscription, beyond a first message, and not acknowledged.
     `requeue` lets NACK redeliver by default; `anonymous` lets CONNECT come without a login where nobody needs one.
+    `user_id` has messages carry the name of the user who sent them.
     """
 
     server: str = "rmimom"
     persistent_default: bool = False
+    user_id: bool = False
     requeue: bool = False
     anonymous: bool = True
     max_message_size: int = 100 * 1024 * 1024

@@ -8,6 +8,7 @@ from __future__ import annotations
 import queue
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -278,7 +279,71 @@ STOMP_TO_JMS: list[tuple[dict[str, str], dict[str, object]]] = [
     ),
     ({"reply-to": "no such place"}, {"reply_to": None, "properties": {"reply-to": "no such place"}}),
     ({"transformation": "jms-map-json"}, {"kind": "text"}),
+    ({"expiration": "3600000", "timestamp": "5"}, {"timestamp": 5}),
+    ({"amq-msg-type": "bytes"}, {"kind": "bytes", "body": b"hello"}),
+    ({"amq-msg-type": "text", "content-length": "5"}, {"kind": "text"}),
+    ({"JMS_rmimom_max_redeliveries": "2"}, {"properties": {"JMS_rmimom_max_redeliveries": "2"}}),
+    ({"JMSXUserID": "bob", "redelivered": "true", "message-id": "x"}, {"properties": {}, "redelivered": False}),
 ]
+STOMP_BODIES_TO_JMS: list[tuple[str, str, str, object]] = [
+    ("jms-map-json", '{"map":{"entry":[{"string":"n","int":1},{"string":["s","x"]}]}}', "map", {"n": 1, "s": "x"}),
+    ("jms-map-json", '{"n":1,"deep":[1]}', "text", '{"n":1,"deep":[1]}'),
+    ("jms-object-json", '{"deep":[1,2.5,null]}', "object", {"deep": [1, 2.5, None]}),
+    ("unknown", "text", "text", "text"),
+]
+
+
+@pytest.mark.parametrize(("transformation", "sent", "kind", "body"), STOMP_BODIES_TO_JMS)
+def test_json_of_a_stomp_client_is_a_body_of_a_jms_client(
+    transformation: str, sent: str, kind: str, body: object, server: ServerProcess, place: str
+) -> None:
+    factory = ConnectionFactory(uri=server.uri("rmimom.ConnectionFactory"))
+    with (
+        factory.create_connection("app") as jms,
+        connected(server, "1.2", auto_content_length=False) as (conn, _),
+    ):
+        conn.send("/queue/bodies", sent, headers={"transformation": transformation})
+        session = jms.create_session()
+        message = session.create_receiver(session.queue("bodies")).receive(timeout=TIME_LIMIT)
+        assert message is not None
+        assert (message.kind, message.body) == (kind, body)
+
+
+def test_a_delay_is_one_for_both(server: ServerProcess, place: str) -> None:
+    factory = ConnectionFactory(uri=server.uri("rmimom.ConnectionFactory"))
+    with factory.create_connection("app") as jms, connected(server, "1.2") as (conn, heard):
+        session = jms.create_session()
+        conn.send(f"/queue/{place}", "of STOMP", headers={"AMQ_SCHEDULED_DELAY": "40"})
+        with session.create_receiver(session.queue(place)) as receiver:
+            message = receiver.receive(timeout=TIME_LIMIT)
+        assert message is not None
+        assert message.timestamp is not None
+        assert message.delivery_time == message.timestamp + 40
+        session.create_sender(session.queue(place)).send("of JMS", delivery_delay=0.04)
+        conn.subscribe(f"/queue/{place}", id=1)
+        frame = heard.message()
+        assert (frame.body, "AMQ_SCHEDULED_DELAY" in frame.headers) == ("of JMS", False)
+        assert time.time() * 1000 >= int(frame.headers["timestamp"]) + 40
+
+
+def test_a_sender_says_how_often_its_message_comes_again(server: ServerProcess, place: str) -> None:
+    """The same words for both: here JMS sends, and STOMP fails on it."""
+    factory = ConnectionFactory(uri=server.uri("rmimom.ConnectionFactory"))
+    with factory.create_connection("app") as jms, connected(server, "1.2") as (conn, heard):
+        session = jms.create_session()
+        conn.subscribe(f"/queue/{place}", id=1, ack="client-individual")
+        conn.subscribe(f"/queue/DLQ.{place}", id=2)
+        session.create_sender(session.queue(place)).send(Message("once", properties={"JMS_rmimom_max_redeliveries": 0}))
+        conn.nack(heard.message().headers["ack"], requeue="true")
+        assert heard.message().headers["destination"] == f"/queue/DLQ.{place}"
+        headers = {"JMS_rmimom_max_redeliveries": "1", "JMS_rmimom_redelivery_delay": "0"}
+        conn.send(f"/queue/{place}", "twice", headers=headers)
+        for _ in range(2):
+            frame = heard.message()
+            assert frame.headers["destination"] == f"/queue/{place}"
+            conn.nack(frame.headers["ack"], requeue="true")
+        frame = heard.message()
+        assert (frame.body, frame.headers["JMS_rmimom_failures"]) == ("twice", "2")
 
 
 def test_what_a_stomp_client_sends_is_what_a_jms_client_receives(server: ServerProcess) -> None:
@@ -311,6 +376,7 @@ JMS_TO_STOMP: list[tuple[Message, dict[str, str | None], str]] = [
         {"correlation-id": "c", "reply-to": "/queue/answers", "type": "t"},
         "x",
     ),
+    (Message("x", properties={"JMSXGroupID": "g", "JMSXGroupSeq": 1}), {"JMSXGroupID": "g", "JMSXGroupSeq": "1"}, "x"),
     (
         Message("x", properties={"b": True, "i": Int(3), "d": 2.5, "s": "a:b\n", "n": None, "f": Float(0.5)}),
         {"b": "true", "i": "3", "d": "2.5", "s": "a:b\n", "n": None, "f": "0.5"},
@@ -320,7 +386,7 @@ JMS_TO_STOMP: list[tuple[Message, dict[str, str | None], str]] = [
 
 
 def test_what_a_jms_client_sends_is_what_a_stomp_client_receives(server: ServerProcess) -> None:
-    factory = ConnectionFactory(uri=server.uri("rmimom.ConnectionFactory"))
+    factory = ConnectionFactory(uri=server.uri("rmimom.ConnectionFactory"), user_id=True)
     with factory.create_connection("app") as jms, connected(server, "1.2") as (conn, heard):
         session = jms.create_session()
         sender = session.create_sender(session.queue("to-stomp"))
@@ -332,6 +398,7 @@ def test_what_a_jms_client_sends_is_what_a_stomp_client_receives(server: ServerP
             assert frame.body == body
             assert frame.headers["destination"] == "/queue/to-stomp"
             assert frame.headers["message-id"] == message.message_id
+            assert frame.headers["JMSXUserID"] == "app"
         sender.send("late", priority=9, time_to_live=3600, persistent=False)
         frame = heard.message()
         assert frame.headers["priority"] == "9"

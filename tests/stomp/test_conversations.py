@@ -17,6 +17,7 @@ FILES = sorted(FOLDER.glob("*.txt"))
 SETTINGS = {
     "limits": Settings(subscriptions=2, transactions=1, transaction_bytes=200, max_message_size=1000),
     "nack_redelivers": Settings(requeue=True),
+    "user_id": Settings(user_id=True),
 }
 
 
