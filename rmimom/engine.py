@@ -29,7 +29,7 @@ from rmimom.core.broker import Broker
 from rmimom.core.examining import examine
 from rmimom.dispatch import Dispatch
 from rmimom.effects import Deliver, Effect, Examine, Fetch, Outcome, Refused, Reply
-from rmimom.errors import ConnectionFailedError, JMSError, StoreError, StoreFullError
+from rmimom.errors import ConnectionFailedError, IllegalStateError, JMSError, StoreError, StoreFullError
 from rmimom.follower import Inheritance
 from rmimom.records import (
     Batch,
@@ -61,6 +61,13 @@ SMALL_BYTES = 64 * 1024
 EXAMINED_AT_ONCE = 500
 """Messages that are read from the store and held against selectors in one go."""
 _MANY = (MessagesStored, MessagesRemoved, MessagesDropped, MessagesReturned, MessagesFailed, MessagesMoved)
+
+
+class NotActiveError(IllegalStateError):
+    """This server is not, or no longer, the one that speaks for its cluster."""
+
+    code = "not-active"
+    retryable = True
 
 
 class Replication(Protocol):
@@ -249,7 +256,8 @@ class Engine:
             self._open.add(None, outcome)
             self._flush_soon()
         else:
-            self.dispatch.release(outcome.effects)
+            for connection in self.dispatch.release(outcome.effects):
+                self.tell(Disconnect(connection))
 
     async def pause(self) -> Position:
         """Let commands wait undecided, and return when everything decided is told; the position is that of the log."""
@@ -442,7 +450,9 @@ class Engine:
             return
         self._failure = error
         given_up = self._stopping and isinstance(error, StoreFullError)
-        if given_up:
+        if isinstance(error, NotActiveError):
+            log.warning("%s", error)
+        elif given_up:
             log.error("%s: the last batch could not be stored and is given up; nobody was told that it was", error)
         else:
             log.critical("the server cannot go on: %s", error, exc_info=error)
@@ -514,6 +524,10 @@ class Engine:
         self._stopping = True
         for timer in self._timers:
             timer.cancel()
+        for _, future in self._held or ():
+            if future is not None:
+                _raise_in(future, _ended(ConnectionFailedError("another server goes on in its place")))
+        self._held = None
         self._retry()
         self._flush()
         if self._failure is None:
@@ -556,3 +570,4 @@ def _ended(error: BaseException) -> JMSError:
 def _raise_in(future: asyncio.Future[object], error: BaseException) -> None:
     if not future.done():
         future.set_exception(error)
+        future.exception()  # whoever waits sees it; a client that is gone does not, and that is no fault

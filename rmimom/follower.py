@@ -56,6 +56,11 @@ class Follower:
         """The last batch that is here."""
         return self._position
 
+    @property
+    def running(self) -> bool:
+        """Whether the store is here: not before the start, nor while an engine has it."""
+        return self._thread is not None
+
     async def users(self) -> list[UserPut]:
         """The users that the store knows."""
         return await self._running.run(lambda: list(self.store.load().users()))

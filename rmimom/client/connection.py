@@ -35,6 +35,7 @@ from rmimom.client.manager import ClientConnectionManager, Welcome
 from rmimom.client.metadata import ConnectionMetadata, metadata
 from rmimom.client.mode import AUTO_ACKNOWLEDGE, AcknowledgeMode, mode_of
 from rmimom.client.reporter import ExceptionListener, Reporter, call_of
+from rmimom.client.scout import SCOUT
 from rmimom.client.session import Session
 from rmimom.client.temporary import Temporaries
 from rmimom.client.transport import Channel
@@ -414,6 +415,8 @@ class Connection:
         """Connect for the first time and start the keeper.  Raises ConnectionFailedError and the server's refusals."""
         self._exchange.connect(self._greet())
         self._keeper.start()
+        if self._manager.looks_up:
+            SCOUT.watch(self)
 
     def _greet(self, client_id: str = "") -> Channel:
         """Create a connection at the server, with this client id or its own, and open the way to it."""

@@ -102,6 +102,10 @@ class Exchange:
         elif self.keeper_idle:
             self.nudge()
 
+    def waited(self) -> float:
+        """Seconds that somebody has waited for an answer of the server; 0 if nobody does."""
+        return time.monotonic() - self.last_used if self._busy or self._under_way else 0.0
+
     def make_room(self, timeout: float | None = None) -> None:
         """Wait until less than `max_in_flight` messages are unconfirmed."""
         outbox = self.outbox

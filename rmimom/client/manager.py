@@ -58,6 +58,11 @@ class ClientConnectionManager:
         self._fixed = uri
         self._known = uri
 
+    @property
+    def looks_up(self) -> bool:
+        """Whether the server stands in a name server, so that another one can take its place."""
+        return self._fixed is None
+
     def create_connection(self, user: str, password: str, options: Mapping[str, object]) -> Welcome:
         """Ask the server for a connection: at the address known, and if nobody answers there, at the one looked up.
 

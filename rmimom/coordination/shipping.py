@@ -20,7 +20,7 @@ from rmimom.cluster.configuration import Configuration, LogPosition
 from rmimom.cluster.events import Acknowledged, Event, Joined, Lost, Stored
 from rmimom.coordination.link import Link, LinkStatistics, Supply
 from rmimom.coordination.shipment import pack
-from rmimom.errors import IllegalStateError
+from rmimom.engine import NotActiveError
 from rmimom.records import Batch
 from rmimom.store.base import Store
 
@@ -28,13 +28,6 @@ log = logging.getLogger(__name__)
 
 RECENT_BYTES: Final = 16 * 1024 * 1024
 """Batches that are kept for standbys that were away for a moment."""
-
-
-class NotActiveError(IllegalStateError):
-    """This server is not, or no longer, the one that speaks for its cluster."""
-
-    code = "not-active"
-    retryable = True
 
 
 class Membership(Protocol):

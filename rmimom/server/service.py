@@ -20,7 +20,8 @@ from rmimom.coordination.key import ClusterKey
 from rmimom.coordination.shipping import NotActiveError
 from rmimom.coordination.standby import SERVER_PREFIX
 from rmimom.coordination.witness import Witness
-from rmimom.errors import ConfigurationError, StoreError
+from rmimom.engine import UPKEEP, NotActiveError
+from rmimom.errors import ConfigurationError, StoreError, StoreFullError
 from rmimom.follower import Follower
 from rmimom.listeners.registrar import NamesTakenError, RegistrarStatistics
 from rmimom.listeners.rmi.listener import RmiLimits, RmiListener
@@ -79,6 +80,7 @@ class Server:
         self.follower = Follower(self._make_store())
         self._active = asyncio.Event()
         self._pulse: Pulse | None = None
+        self._upkeep: asyncio.Task[None] | None = None
         self._registry = ObjectRegistry()
         self._listener = RmiListener(
             self._registry,
@@ -92,7 +94,7 @@ class Server:
         return MemoryStore() if self.config.store == "memory" else SqliteStore(self.config.data)
 
     def _fail(self, error: BaseException) -> None:
-        if not self.failed.done():
+        if not self.failed.done() and not isinstance(error, NotActiveError):
             self.failed.set_result(error)
 
     def _engine_failed(self, error: BaseException) -> None:
@@ -146,6 +148,7 @@ class Server:
             self,
         )
         self._registry.register(SERVER_PREFIX + self.server_id, self.coordinator.object)
+        self._upkeep = asyncio.create_task(self._maintain())
         wanted = self.role
         self.role = Role.STANDBY
         await self.coordinator.start()
@@ -204,6 +207,19 @@ class Server:
         await self.reign.start(await self.follower.hand_over())
         self.role = Role.ACTIVE
         self._active.set()
+
+    async def _maintain(self) -> None:
+        """While another server is active nobody else sees to the upkeep of the store."""
+        while True:
+            await asyncio.sleep(UPKEEP)
+            try:
+                while self.follower.running and await self.follower.maintain():
+                    pass
+            except StoreFullError as error:
+                log.warning("upkeep of the store waits for room on disk: %s", error)
+            except StoreError as error:
+                self._fail(error)
+                return
 
     # What the coordinator asks for (see `rmimom.coordination.coordinator.Roles`).
 
@@ -274,6 +290,8 @@ class Server:
         """
         hurry = hurry or asyncio.Event()
         self._stop_listening()
+        if self._upkeep is not None:
+            self._upkeep.cancel()
         if self.reign is not None:
             await self.reign.stop(hurry, self._listener.stop)
         if self.coordinator is not None:
