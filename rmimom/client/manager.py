@@ -63,6 +63,10 @@ class ClientConnectionManager:
         """Whether the server stands in a name server, so that another one can take its place."""
         return self._fixed is None
 
+    def moved_to(self, factory: str) -> None:
+        """Somebody found the factory object here: ask it next, and not one that may hang."""
+        self._known = factory
+
     def create_connection(self, user: str, password: str, options: Mapping[str, object]) -> Welcome:
         """Ask the server for a connection: at the address known, and if nobody answers there, at the one looked up.
 

@@ -86,6 +86,7 @@ class Scout:
             return
         here, there = URI(connection._welcome.connection).location, URI(factory).location
         if here != there:
+            connection._manager.moved_to(factory)
             connection._exchange.lose(
                 ConnectionFailedError(f"the active server is at {there} now, no longer at {here}", server=there)
             )

@@ -88,8 +88,8 @@ class RemoteObjects:
     async def stop(self) -> None:
         """Close every connection, let every subscriber go, and offer no objects any more."""
         self._clients.stop()
-        await self.factory.stop()
         for object_id in (FACTORY_NAME, ADMINISTRATION_NAME):
             self._registry.unregister(object_id)
         for destination in self._engine.broker.state.places:
             self._registry.unregister(destination.registered_name)
+        await self.factory.stop()

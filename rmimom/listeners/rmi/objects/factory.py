@@ -13,7 +13,7 @@ import msgspec
 from rmimom.clock import Clock
 from rmimom.commands import Connect
 from rmimom.engine import Engine
-from rmimom.errors import IllegalStateError, InvalidClientIDError
+from rmimom.errors import IllegalStateError, InvalidClientIDError, JMSError
 from rmimom.listeners.rmi.call import current_call
 from rmimom.listeners.rmi.objects.connection import ConnectionObject
 from rmimom.listeners.rmi.registry import ObjectRegistry
@@ -130,7 +130,11 @@ class ConnectionFactoryObject:
         """Close every connection."""
         self._watch.cancel()
         for remote in list(self._connections.values()):
-            await remote.end("the server stops")
+            try:
+                await remote.end("the server stops")
+            except JMSError as error:
+                # An engine that can decide nothing any more cannot be told; the client is let go all the same.
+                log.info("the end of connection %s… could not be decided: %s", remote.connection[:4], error)
 
 
 def _text(value: object, name: str) -> str:
