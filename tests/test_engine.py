@@ -141,9 +141,13 @@ class Copies:
     def __init__(self, loop: SimulatedLoop, replicas: Sequence[Replica]) -> None:
         self._loop = loop
         self._replicas = replicas
+        self.stored_here: list[int] = []
 
     def offer(self, batch: Batch) -> asyncio.Future[None]:
         return self._ship(batch)
+
+    def stored(self, batch: Batch) -> None:
+        self.stored_here.append(batch.sequence)
 
     def confirm(self) -> asyncio.Future[None]:
         return self._ship(None)
