@@ -17,7 +17,6 @@ from rmimom.cluster.role import Epoch, Role
 from rmimom.config import ServerConfig
 from rmimom.coordination.coordinator import CoordinationSettings, Coordinator
 from rmimom.coordination.key import ClusterKey
-from rmimom.coordination.shipping import NotActiveError
 from rmimom.coordination.standby import SERVER_PREFIX
 from rmimom.coordination.witness import Witness
 from rmimom.engine import UPKEEP, NotActiveError
@@ -94,7 +93,7 @@ class Server:
         return MemoryStore() if self.config.store == "memory" else SqliteStore(self.config.data)
 
     def _fail(self, error: BaseException) -> None:
-        if not self.failed.done() and not isinstance(error, NotActiveError):
+        if not self.failed.done():
             self.failed.set_result(error)
 
     def _engine_failed(self, error: BaseException) -> None:
