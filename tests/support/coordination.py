@@ -82,7 +82,8 @@ class Coordination:
     async def acknowledgement(self, position: LogPosition) -> None:
         if self.refusal is not None:
             raise self.refusal
-        assert self.follower.store.load().position[:2] == position, "acknowledged before the store had it"
+        there = self.follower.store.load().position
+        assert (there.epoch, there.sequence) == position, "acknowledged before the store had it"
         self.acknowledged.append(position)
 
     def correct(self, server: str) -> None:
