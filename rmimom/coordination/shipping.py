@@ -120,14 +120,14 @@ class Shipping:
             return self._refused()
         if not self._membership.required and not self._joining:
             return None
-        asked: dict[str, tuple[Link | None, int]] = {}
-        for server in self._membership.required:
-            link = self._links.get(server)
-            asked[server] = (link, link.ask() if link is not None else 0)
         future: asyncio.Future[None] = self._loop.create_future()
-        self._questions.append((future, asked))
+        self._questions.append((future, {server: self._ask(server) for server in self._membership.required}))
         self.answer_questions()
         return future
+
+    def _ask(self, server: str) -> tuple[Link | None, int]:
+        link = self._links.get(server)
+        return link, link.ask() if link is not None else 0
 
     def _refused(self) -> asyncio.Future[None]:
         future: asyncio.Future[None] = self._loop.create_future()
@@ -197,10 +197,14 @@ class Shipping:
             done(self._offers.popleft()[1])
 
     def answer_questions(self) -> None:
+        """Answer what can be answered by now."""
         open_questions = []
         for future, asked in self._questions:
             if future.done():
                 continue
+            for server, (link, _) in asked.items():
+                if link is not self._links.get(server):
+                    asked[server] = self._ask(server)  # it was away, and comes back without the question
             if all(
                 server not in self._membership.required or (link is not None and link.confirmed >= number)
                 for server, (link, number) in asked.items()
