@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from rmimom import __version__
+from rmimom.admin.cluster_commands import cluster
+from rmimom.admin.common import Failure, confirm, json_option, show
 from rmimom.admin.remote import DEFAULT_NAMESERVER, DEFAULT_USER, Login, Whereabouts, administration
-from rmimom.errors import ConfigurationError, JMSError
+from rmimom.errors import JMSError
 from rmimom.paths import data_directory
 
-F = TypeVar("F", bound=Callable[..., Any])
-
 KIND = click.Choice(["topic", "queue"])
-
-
-class _Failure(click.ClickException):
-    """Shown as `Error: text`."""
-
-    def __init__(self, error: JMSError) -> None:
-        super().__init__(error.text)
-        self.exit_code = 2 if isinstance(error, ConfigurationError) else 1  # type: ignore[misc]  # click sets it so
 
 
 @click.group(context_settings={"max_content_width": 110})
@@ -75,6 +66,7 @@ def main(
       rmimom-admin queues --json
       rmimom-admin create topic quakes
       rmimom-admin user add alice
+      rmimom-admin cluster status
       rmimom-admin --nameserver names.example:9090 --password-file ~/.rmimom-admin status
 
     \b
@@ -109,24 +101,11 @@ def _server(context: click.Context) -> Iterator[Any]:
         with administration(context.obj()) as server:
             yield server
     except JMSError as error:
-        raise _Failure(error) from error
-
-
-def _json_option(function: F) -> F:
-    return click.option("--json", "as_json", is_flag=True, help="As JSON; docs/administration.md has its form.")(
-        function
-    )
-
-
-def _show(as_json: bool, found: Any, text: Callable[[], None]) -> None:
-    if as_json:
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
-    else:
-        text()
+        raise Failure(error) from error
 
 
 @main.command()
-@_json_option
+@json_option
 @click.pass_context
 def status(context: click.Context, /, as_json: bool) -> None:
     """The server as a whole."""
@@ -134,11 +113,11 @@ def status(context: click.Context, /, as_json: bool) -> None:
 
     with _server(context) as server:
         found = server.status()
-    _show(as_json, found, lambda: click.echo(status_text(found)))
+    show(as_json, found, lambda: click.echo(status_text(found)))
 
 
 @main.command()
-@_json_option
+@json_option
 @click.pass_context
 def topics(context: click.Context, /, as_json: bool) -> None:
     """Every topic with its counters."""
@@ -146,11 +125,11 @@ def topics(context: click.Context, /, as_json: bool) -> None:
 
     with _server(context) as server:
         found = server.topics()
-    _show(as_json, found, lambda: show_table(found, TOPIC, "there are no topics"))
+    show(as_json, found, lambda: show_table(found, TOPIC, "there are no topics"))
 
 
 @main.command()
-@_json_option
+@json_option
 @click.pass_context
 def queues(context: click.Context, /, as_json: bool) -> None:
     """Every queue with its counters."""
@@ -158,11 +137,11 @@ def queues(context: click.Context, /, as_json: bool) -> None:
 
     with _server(context) as server:
         found = server.queues()
-    _show(as_json, found, lambda: show_table(found, DESTINATION, "there are no queues"))
+    show(as_json, found, lambda: show_table(found, DESTINATION, "there are no queues"))
 
 
 @main.command()
-@_json_option
+@json_option
 @click.pass_context
 def subscriptions(context: click.Context, /, as_json: bool) -> None:
     """Every durable subscription with its counters."""
@@ -170,7 +149,7 @@ def subscriptions(context: click.Context, /, as_json: bool) -> None:
 
     with _server(context) as server:
         found = server.subscriptions()
-    _show(as_json, found, lambda: show_table(found, SUBSCRIPTION, "there are no durable subscriptions"))
+    show(as_json, found, lambda: show_table(found, SUBSCRIPTION, "there are no durable subscriptions"))
 
 
 @main.command()
@@ -197,7 +176,7 @@ def delete(context: click.Context, /, kind: str, name: str, yes: bool) -> None:
 
     Example: rmimom-admin delete queue orders
     """
-    _confirm(f"Delete {kind} {name} and everything that waits there?", yes)
+    confirm(f"Delete {kind} {name} and everything that waits there?", yes)
     with _server(context) as server:
         server.delete(kind, name)
     click.echo(f"deleted {kind} {name}")
@@ -213,17 +192,10 @@ def purge(context: click.Context, /, kind: str, name: str, yes: bool) -> None:
 
     Example: rmimom-admin purge queue orders
     """
-    _confirm(f"Remove all messages that wait in {kind} {name}?", yes)
+    confirm(f"Remove all messages that wait in {kind} {name}?", yes)
     with _server(context) as server:
         removed = server.purge(name)
     click.echo(f"removed {removed:,} message{'' if removed == 1 else 's'} from {kind} {name}")
-
-
-def _confirm(question: str, yes: bool) -> None:
-    if not yes:
-        if not sys.stdin.isatty():
-            raise click.UsageError("nobody can be asked here: add --yes")
-        click.confirm(question, abort=True, err=True)
 
 
 @main.group()
@@ -236,7 +208,7 @@ def dlq() -> None:
 
 @dlq.command("ls")
 @click.argument("name")
-@_json_option
+@json_option
 @click.pass_context
 def list_dead_letters(context: click.Context, /, name: str, as_json: bool) -> None:
     """Every dead letter in the queue NAME, the oldest first.
@@ -247,7 +219,7 @@ def list_dead_letters(context: click.Context, /, name: str, as_json: bool) -> No
 
     with _server(context) as server:
         found = server.dead_letters(name)
-    _show(as_json, found, lambda: show_table(dead_letter_rows(found), DEAD_LETTER, f"no dead letters in {name}"))
+    show(as_json, found, lambda: show_table(dead_letter_rows(found), DEAD_LETTER, f"no dead letters in {name}"))
 
 
 @dlq.command("retry")
@@ -277,7 +249,7 @@ def schedule() -> None:
 
 
 @schedule.command("ls")
-@_json_option
+@json_option
 @click.pass_context
 def list_scheduled(context: click.Context, /, as_json: bool) -> None:
     """Every scheduled message, what is due next first."""
@@ -285,7 +257,7 @@ def list_scheduled(context: click.Context, /, as_json: bool) -> None:
 
     with _server(context) as server:
         found = server.scheduled()
-    _show(as_json, found, lambda: show_table(scheduled_rows(found), SCHEDULED, "nothing is scheduled"))
+    show(as_json, found, lambda: show_table(scheduled_rows(found), SCHEDULED, "nothing is scheduled"))
 
 
 @schedule.command("cancel")
@@ -332,7 +304,7 @@ def user() -> None:
 
 
 @user.command("ls")
-@_json_option
+@json_option
 @click.pass_context
 def list_users(context: click.Context, /, as_json: bool) -> None:
     """Every user."""
@@ -340,7 +312,7 @@ def list_users(context: click.Context, /, as_json: bool) -> None:
 
     with _server(context) as server:
         found = server.users()
-    _show(as_json, found, lambda: show_table(found, USER, "there are no users"))
+    show(as_json, found, lambda: show_table(found, USER, "there are no users"))
 
 
 @user.command("add")
@@ -393,6 +365,8 @@ def remove_user(context: click.Context, /, name: str) -> None:
         server.remove_user(name)
     click.echo(f"removed user {name}")
 
+
+main.add_command(cluster)
 
 if __name__ == "__main__":
     main(prog_name="rmimom-admin")

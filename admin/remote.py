@@ -47,8 +47,8 @@ class Whereabouts(NamedTuple):
 
 
 @contextmanager
-def administration(where: Whereabouts) -> Iterator[Any]:
-    """A proxy of the server's administration object, logged in, with a time limit.
+def administration(where: Whereabouts, object_id: str = ADMINISTRATION_NAME) -> Iterator[Any]:
+    """A proxy of the server's administration object, or another one that asks for the same login, with a time limit.
 
     Raises ConfigurationError for wrong options, ConnectionFailedError if no server answers, JMSSecurityError if it does
     not let us in; and so do the proxy's methods, inside the block.
@@ -57,6 +57,8 @@ def administration(where: Whereabouts) -> Iterator[Any]:
     uri = find(where, token)
     login = _choose_login(where, token, uri)
     register_errors()
+    if object_id != ADMINISTRATION_NAME:
+        uri = f"PYRO:{object_id}@{URI(uri).location}"
     with Proxy(uri) as proxy:
         proxy._pyroTimeout = TIME_LIMIT
         proxy._pyroMaxRetries = 0
@@ -125,6 +127,12 @@ def _no_answer(uri: str, error: BaseException) -> JMSError:
     # A refused login reaches a proxy as a failed connection, with the server's own words.
     text = str(error)
     _, refused, reason = text.partition("rejected: ")
+    if refused and "unknown object" in reason:
+        return ConnectionFailedError(
+            f"the server at {uri} is not active, so it has nothing to administer; `rmimom-admin cluster status` says "
+            "which one is",
+            uri=uri,
+        )
     if refused:
         return JMSSecurityError(f"{uri} refuses the login: {reason}", uri=uri)
     return ConnectionFailedError(

@@ -49,6 +49,13 @@ SUBSCRIPTION: Final = {
     "held": "with consumer",
     "dequeued": "done",
 }
+CLUSTER: Final = {
+    "server_id": "server",
+    "address": "address",
+    "role": "role",
+    "in_sync": "in sync",
+    "state": "state",
+}
 USER: Final = {"name": "name", "administrator": "administrator"}
 
 
@@ -91,6 +98,36 @@ def scheduled_rows(scheduled: Sequence[Mapping[str, Any]]) -> list[dict[str, Any
         }
         for one in scheduled
     ]
+
+
+def cluster_rows(status: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The servers of a cluster, with how each standby gets on as far as the one asked knows it."""
+    return [{**server, "state": _progress(server)} for server in status["servers"]]
+
+
+def _progress(server: Mapping[str, Any]) -> str:
+    if server["phase"] == "copying" and server["to_copy"]:
+        return f"copying, {server['copied']:,} of {server['to_copy']:,} bytes"
+    if server["phase"] is None:
+        return ""
+    return f"{server['phase']}, {server['behind']:,} batches behind" if server["behind"] else str(server["phase"])
+
+
+def cluster_text(status: Mapping[str, Any]) -> str:
+    """How a server sees its cluster, in a few lines; the servers are a table of their own."""
+    number = status["configuration"]
+    position = status["position"]
+    rows = {
+        "cluster": f"{status['cluster']}, configuration {number:,}: {status['why']}" if number else status["cluster"],
+        "asked": f"{status['server_id']}, {status['phase']}, log up to batch {position['sequence']:,}",
+    }
+    if status["forced"]:
+        rows["forced"] = "an operator forced this configuration"
+    if status["suspected"]:
+        rows["suspected"] = status["suspected"]
+    if status["refusal"]:
+        rows["TROUBLE"] = status["refusal"]
+    return "\n".join(f"{title:<12} {_cell(text)}" for title, text in rows.items())
 
 
 def _time(milliseconds: int) -> datetime:

@@ -24,6 +24,7 @@ _FORBIDDEN = re.compile(r"[\s\x00-\x1f\x7f\ud800-\udfff*>#,?@'\"\\]")
 SYSTEM_PREFIX = "rmimom."
 FACTORY_NAME = "rmimom.ConnectionFactory"
 ADMINISTRATION_NAME = "rmimom.Administration"
+CLUSTER_NAME = "rmimom.Cluster"
 """The names of the two administered objects that every server has, in the name server and as ids of the objects."""
 
 

@@ -246,12 +246,31 @@ def status(config: Path | None, as_json: bool, **given: str | None) -> None:
     sys.exit(ExitCode.OK if found["running"] else ExitCode.FAILED)
 
 
+def _standby_text(found: Mapping[str, Any]) -> str:
+    place = found["coordination"] or {}
+    configuration = place.get("configuration") or {}
+    active = configuration.get("active")
+    in_sync = found["server_id"] in configuration.get("members", ())
+    return "\n".join(
+        [
+            f"rmimom-server {found['version']} is standby, {place.get('phase', 'idle')}, process {found['pid']}",
+            f"  address      {found['address']}",
+            f"  data         {found['data']}",
+            f"  up           {found['uptime']:,.0f} s",
+            f"  name server  {found['nameserver']}",
+            f"  active       {active or 'not known'}; this server is {'in sync' if in_sync else 'not in sync'}",
+        ]
+    )
+
+
 def _status_text(found: Mapping[str, Any], settings: ServerConfig) -> str:
     if not found["running"]:
         return f"no server is running on {settings.data}"
     if not found["answers"]:
         trouble = found.get("trouble") or "it is starting or stopping, or its admin-token cannot be read"
         return f"process {found['pid']} is running on {settings.data}, but does not answer: {trouble}"
+    if found["role"] == "standby":
+        return _standby_text(found)
     registration = found["registration"] or {}
     names = registration.get("trouble") or ("names registered" if registration else "names are registered nowhere")
     return "\n".join(

@@ -300,10 +300,12 @@ class Coordinator:
             raise IllegalStateError(f"the switchover to {to} did not happen; this server goes on")
 
     async def force(self) -> None:
-        """Become active whatever others are.  Raises IllegalStateError if it is active already."""
-        if self.state.phase is Phase.ACTIVE:
+        """Become active whatever others are, and wait for it.  Raises IllegalStateError if it is active already."""
+        if self.serving is not None:
             raise IllegalStateError("this server is active already")
         await self.learn(Force())
+        while self.serving is None:
+            await self._next_change()
 
     # The member.
 

@@ -15,9 +15,12 @@ from typing import Any, Final, NamedTuple
 
 from Pyro5 import errors as pyro_errors
 from Pyro5.client import Proxy
+from Pyro5.core import URI
 
-from rmimom.admin_token import read_token
+from rmimom.admin_token import Token, read_token
+from rmimom.cluster.role import Role
 from rmimom.config import ServerConfig
+from rmimom.destination import CLUSTER_NAME
 from rmimom.errors import ConfigurationError, JMSError
 from rmimom.rmi.exceptions import register_errors
 from rmimom.server.exit_codes import ExitCode
@@ -152,6 +155,13 @@ def _terminate(pid: int, path: Path, wait: float) -> bool:
         os.close(handle)
 
 
+def _proxy(token: Token, uri: str) -> Any:
+    proxy = Proxy(uri)
+    proxy._pyroTimeout = _ASK
+    proxy._pyroHandshake = {"user": token.user, "password": token.password}
+    return proxy
+
+
 def ask_status(config: ServerConfig) -> dict[str, Any]:
     """Whether a server runs on this data directory, and how it is if it answers.
 
@@ -164,10 +174,12 @@ def ask_status(config: ServerConfig) -> dict[str, Any]:
         return status
     register_errors()
     try:
-        with Proxy(token.uri) as proxy:
-            proxy._pyroTimeout = _ASK
-            proxy._pyroHandshake = {"user": token.user, "password": token.password}
-            status |= {**proxy.status(), "answers": True}
+        with _proxy(token, f"PYRO:{CLUSTER_NAME}@{URI(token.uri).location}") as cluster:
+            found = cluster.facts()
+        if found["role"] == Role.ACTIVE.value:
+            with _proxy(token, token.uri) as administration:
+                found = administration.status()
+        status |= {**found, "answers": True}
     except (pyro_errors.PyroError, OSError, JMSError) as error:
         status["trouble"] = str(error)
     return status

@@ -9,14 +9,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import secrets
 import shutil
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 import rmimom
 from rmimom.access import Access
-from rmimom.admin_token import LOCAL_USER, Token, remove_token, write_token
+from rmimom.admin_token import LOCAL_USER, Token, write_token
 from rmimom.clock import Clock
 from rmimom.cluster.role import Epoch
 from rmimom.config import ServerConfig
@@ -24,7 +23,7 @@ from rmimom.coordination.coordinator import Coordinator
 from rmimom.coordination.topic import COORDINATION_TOPIC, CoordinationTopic
 from rmimom.core.broker import Broker
 from rmimom.core.state import Rules
-from rmimom.destination import ADMINISTRATION_NAME, FACTORY_NAME, Topic
+from rmimom.destination import ADMINISTRATION_NAME, CLUSTER_NAME, FACTORY_NAME, Topic
 from rmimom.effects import DestinationAdded, DestinationRemoved
 from rmimom.engine import Engine
 from rmimom.errors import ConfigurationError, JMSSecurityError
@@ -45,6 +44,8 @@ from rmimom.store.base import Store
 log = logging.getLogger(__name__)
 
 _COORDINATION: Final = Topic(COORDINATION_TOPIC)
+_ALWAYS_ASKED: Final = {ADMINISTRATION_NAME, CLUSTER_NAME}
+"""Objects that need a login whatever the rules for messaging are."""
 
 FIRST_REGISTRATION: Final = 10.0
 """Seconds that a start waits for the name server before it says that everything is up."""
@@ -56,6 +57,7 @@ class Reign:
     """This server as the active one, in one epoch.
 
     `chain` is the word of the cluster's chain of configurations, empty without a cluster.
+    `token` lets administrators on this machine in.
     `facts` gives what the assembly knows of the server; `on_failure` is called once if serving has to end.
     `first_password` is that of the administrator's account if this start made it.
     """
@@ -70,6 +72,7 @@ class Reign:
         registry: ObjectRegistry,
         place: Place,
         *,
+        token: str,
         facts: Callable[[], dict[str, object]],
         on_failure: Callable[[BaseException], None],
         coordinator: Coordinator | None,
@@ -81,6 +84,7 @@ class Reign:
         self._clock = clock
         self._registry = registry
         self._place = place
+        self._token = token
         self._facts = facts
         self._coordinator = coordinator
         self._heart: Heart | None = None
@@ -121,11 +125,10 @@ class Reign:
         config = self.config
         await self.engine.start(inheritance)
         self._engine_runs = True
-        token = secrets.token_urlsafe(32)
         hosts = [config.host, *stomp_hosts(config)]
         local = await asyncio.to_thread(lambda: all(map(is_loopback, hosts)))
         key = self._coordinator.key.password if self._coordinator is not None else ""
-        self._access = access = Access(self.engine, open=local, token=token, cluster_key=key)
+        self._access = access = Access(self.engine, open=local, token=self._token, cluster_key=key)
         self._objects = RemoteObjects(
             self.engine,
             self._registry,
@@ -146,7 +149,7 @@ class Reign:
             self._registry.register(_COORDINATION.registered_name, CoordinationTopic(self._coordinator.shipping))
             self._heart = Heart(self.engine, self._clock, self.epoch, config.heartbeat_interval)
         uri = self._place.uri_for(ADMINISTRATION_NAME, reachable=True)
-        await asyncio.to_thread(write_token, config.data, Token(uri, LOCAL_USER, token))
+        await asyncio.to_thread(write_token, config.data, Token(uri, LOCAL_USER, self._token))
         await self.stomp.start(access)
         await self._register_names()
         # Last of all: a start that fails must not take the password with it.
@@ -187,7 +190,7 @@ class Reign:
         """Who a proxy is.  Names and passwords count where rules ask for them; elsewhere anybody may say anything."""
         if self._access is None or not isinstance(handshake, Mapping) or not handshake.keys() & {"user", "password"}:
             return None
-        if peer.object_id != ADMINISTRATION_NAME and not self._access.has_messaging_users:
+        if peer.object_id not in _ALWAYS_ASKED and not self._access.has_messaging_users:
             return None
         user, password = handshake.get("user"), handshake.get("password")
         if not isinstance(user, str) or not isinstance(password, str):
@@ -228,7 +231,6 @@ class Reign:
         if self._access is not None:
             self._access.close()
             self._access = None
-            await attempt("remove the token", asyncio.to_thread(remove_token, self.config.data))
 
     async def abdicate(self) -> None:
         """Stop because another server is active: the names are its own by now, and the doors stay open."""

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 import logging
 import os
+import secrets
 from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 
 import rmimom
+from rmimom.admin_token import LOCAL_USER, Token, read_token, remove_token, write_token
 from rmimom.clock import SystemClock
 from rmimom.cluster.configuration import Configuration
 from rmimom.cluster.role import Epoch, Role
 from rmimom.config import ServerConfig
+from rmimom.coordination.administration import ClusterAdministration
 from rmimom.coordination.coordinator import CoordinationSettings, Coordinator
 from rmimom.coordination.key import ClusterKey
 from rmimom.coordination.standby import SERVER_PREFIX
 from rmimom.coordination.witness import Witness
+from rmimom.destination import ADMINISTRATION_NAME, CLUSTER_NAME
 from rmimom.engine import UPKEEP, NotActiveError
-from rmimom.errors import ConfigurationError, StoreError, StoreFullError
+from rmimom.errors import ConfigurationError, JMSSecurityError, StoreError, StoreFullError
 from rmimom.follower import Follower
 from rmimom.listeners.registrar import NamesTakenError, RegistrarStatistics
 from rmimom.listeners.rmi.listener import RmiLimits, RmiListener
+from rmimom.listeners.rmi.objects.login import Login
 from rmimom.listeners.rmi.peer import Peer
 from rmimom.listeners.rmi.registry import ObjectRegistry
 from rmimom.nameserver.embedded import EmbeddedNameServer
@@ -80,7 +86,9 @@ class Server:
         self._active = asyncio.Event()
         self._pulse: Pulse | None = None
         self._upkeep: asyncio.Task[None] | None = None
+        self._token = secrets.token_urlsafe(32)
         self._registry = ObjectRegistry()
+        self._registry.register(CLUSTER_NAME, ClusterAdministration(lambda: self.coordinator, self.facts))
         self._listener = RmiListener(
             self._registry,
             host=config.host,
@@ -151,6 +159,9 @@ class Server:
         wanted = self.role
         self.role = Role.STANDBY
         await self.coordinator.start()
+        # A server that does not serve clients can be asked for its place in the cluster, and be promoted.
+        uri = self.place.uri_for(ADMINISTRATION_NAME, reachable=True)
+        await asyncio.to_thread(write_token, config.data, Token(uri, LOCAL_USER, self._token))
         if wanted is Role.ACTIVE:
             active = asyncio.ensure_future(self._active.wait())
             ends: set[asyncio.Future[Any]] = {active, self.failed}
@@ -199,6 +210,7 @@ class Server:
             self.follower.store,
             self._registry,
             self.place,
+            token=self._token,
             facts=self.facts,
             on_failure=self._engine_failed,
             coordinator=self.coordinator,
@@ -280,7 +292,24 @@ class Server:
     async def _authenticate(self, peer: Peer, handshake: object) -> object:
         if self.coordinator is not None and isinstance(handshake, Mapping) and "cluster_key" in handshake:
             return self.coordinator.key.check(handshake)
-        return await self.reign.authenticate(peer, handshake) if self.reign is not None else None
+        if peer.object_id == CLUSTER_NAME and isinstance(handshake, Mapping) and handshake.get("user") == LOCAL_USER:
+            return self._check_token(handshake.get("password"))
+        if self.reign is not None:
+            return await self.reign.authenticate(peer, handshake)
+        if peer.object_id == CLUSTER_NAME:
+            raise JMSSecurityError(
+                "this server is not active, so it knows no users; ask it on its own machine, with --data and its data "
+                "directory"
+            )
+        return None
+
+    def _check_token(self, password: object) -> Login:
+        """The same in both roles, and in between."""
+        if not isinstance(password, str) or not hmac.compare_digest(
+            password.encode("utf-8", "replace"), self._token.encode()
+        ):
+            raise JMSSecurityError("this is not the token in the server's data directory")
+        return Login(LOCAL_USER, administrator=True)
 
     async def stop(self, hurry: asyncio.Event | None = None) -> None:
         """End everything in order; `hurry` cuts short what waits for others.
@@ -297,10 +326,16 @@ class Server:
             await attempt("leave the cluster", self.coordinator.stop(), hurry)
         await attempt("close the listener", self._listener.stop(), hurry)
         await attempt("close the store", self.follower.stop(), hurry)
+        await attempt("remove the token", asyncio.to_thread(self._remove_token))
         if self.embedded is not None:
             embedded, self.embedded = self.embedded, None
             await attempt("stop the name server", asyncio.to_thread(embedded.close))
         self._pidfile.release()
+
+    def _remove_token(self) -> None:
+        token = read_token(self.config.data)
+        if token is not None and token.password == self._token:
+            remove_token(self.config.data)
 
     @property
     def epoch(self) -> int:

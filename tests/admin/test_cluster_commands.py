@@ -1,0 +1,201 @@
+"""The commands `rmimom-admin cluster` against an active server and its standby, all of them real processes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from support.commands import run_command
+from support.processes import ServerProcess, start_name_server, start_server, start_standby, wait_for
+
+from rmimom.client.factory import ConnectionFactory
+
+SERVER = {"server_id", "address", "role", "in_sync", "phase", "behind", "copied", "to_copy"}
+STATUS = {
+    *("cluster", "server_id", "phase", "position", "suspected", "refusal"),
+    *("configuration", "epoch", "forced", "why", "servers"),
+}
+
+
+def admin(server: ServerProcess, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run rmimom-admin on a server's machine."""
+    return run_command("rmimom.admin.cli", "--data", server.data, *arguments, home=server.data.parent)
+
+
+def cluster_status(server: ServerProcess) -> dict[str, Any]:
+    """How the server sees its cluster."""
+    ended = admin(server, "cluster", "status", "--json")
+    assert ended.returncode == 0, ended.stderr
+    found: dict[str, Any] = json.loads(ended.stdout)
+    return found
+
+
+def in_sync(server: ServerProcess) -> set[str]:
+    """The ids of the servers that are in sync, by what this one says."""
+    return {entry["server_id"] for entry in cluster_status(server)["servers"] if entry["in_sync"]}
+
+
+def identity(server: ServerProcess) -> str:
+    """Its id."""
+    return str(server.facts["server_id"])
+
+
+@contextmanager
+def pair_on(home: Path, nameserver: str) -> Iterator[tuple[ServerProcess, ServerProcess]]:
+    """An active server, and a standby in sync with it."""
+    with (
+        start_server(home / "a", nameserver=nameserver) as active,
+        start_standby(home / "b", nameserver=nameserver) as standby,
+    ):
+        wait_for(lambda: in_sync(active) == {identity(active), identity(standby)}, "standby in sync")
+        yield active, standby
+
+
+@contextmanager
+def pair(home: Path) -> Iterator[tuple[str, ServerProcess, ServerProcess]]:
+    """The place of a name server, an active server, and a standby in sync with it."""
+    with start_name_server(home / "names") as names, pair_on(home, names.location) as (active, standby):
+        yield names.location, active, standby
+
+
+class Load:
+    """A program that sends without a pause, and counts what was confirmed."""
+
+    def __init__(self, nameserver: str) -> None:
+        self.confirmed = 0
+        self.errors: list[Exception] = []
+        self._end = threading.Event()
+        self._nameserver = nameserver
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            with ConnectionFactory(nameserver=self._nameserver).create_connection() as connection:
+                session = connection.create_session()
+                sender = session.create_sender(session.queue("work"))
+                while not self._end.is_set():
+                    sender.send(str(self.confirmed))
+                    self.confirmed += 1
+        except Exception as error:
+            self.errors.append(error)
+
+    def more(self) -> None:
+        """Wait until twenty more are confirmed."""
+        goal = self.confirmed + 20
+        wait_for(lambda: self.confirmed >= goal or self.errors, "confirmed messages")
+
+    def end(self) -> None:
+        """Send no more."""
+        self._end.set()
+        self._thread.join()
+
+
+def received(nameserver: str) -> list[str]:
+    """Everything that waits in the queue."""
+    with ConnectionFactory(nameserver=nameserver).create_connection() as connection:
+        session = connection.create_session()
+        receiver = session.create_receiver(session.queue("work"))
+        found = []
+        while (message := receiver.receive(timeout=2)) is not None:
+            found.append(str(message.body))
+        return found
+
+
+def test_a_switchover_under_load_is_no_error(tmp_path: Path) -> None:
+    with pair(tmp_path) as (nameserver, active, standby):
+        load = Load(nameserver)
+        try:
+            load.more()
+            ended = admin(active, "cluster", "switchover", "--to", standby.location)
+            assert ended.returncode == 0, ended.stderr
+            assert ended.stdout.startswith(
+                f"server {identity(standby)} at {standby.location} is active, in configuration"
+            )
+            load.more()
+        finally:
+            load.end()
+        assert load.errors == []
+        wait_for(lambda: in_sync(standby) == {identity(active), identity(standby)}, "old active in sync")
+        assert received(nameserver) == [str(number) for number in range(load.confirmed)]
+        # And back again, to the one that is there.
+        assert admin(standby, "cluster", "switchover").returncode == 0
+        wait_for(lambda: cluster_status(active)["phase"] == "active", "the first one active")
+
+
+def test_status_of_both(tmp_path: Path) -> None:
+    with pair(tmp_path) as (_, active, standby):
+        found = cluster_status(active)
+        assert set(found) == STATUS
+        assert all(set(entry) == SERVER for entry in found["servers"])
+        assert [(entry["server_id"], entry["address"], entry["role"]) for entry in found["servers"]] == [
+            (identity(active), active.location, "active"),
+            (identity(standby), standby.location, "standby"),
+        ]
+        assert found["phase"] == "active"
+        assert found["servers"][1]["phase"] == "in step"
+        of_standby = cluster_status(standby)
+        assert set(of_standby) == STATUS
+        assert of_standby["phase"] == "following"
+        assert of_standby["configuration"] == found["configuration"]
+        text = admin(active, "cluster", "status").stdout
+        assert f"{identity(standby)}  {standby.location}  standby  yes      in step" in text
+        # A standby has nothing else to administer, and says so.
+        refused = admin(standby, "queues")
+        assert (refused.returncode, "is not active" in refused.stderr) == (1, True)
+        running = run_command("rmimom.server_cli", "status", "--data", standby.data, home=tmp_path)
+        assert running.returncode == 0
+        assert "is standby, following" in running.stdout
+        assert f"active       {identity(active)}; this server is in sync" in running.stdout
+
+
+def test_what_is_refused(tmp_path: Path) -> None:
+    with pair(tmp_path) as (_, active, standby):
+        for server, arguments, code, said in [
+            (standby, ["switchover"], 1, f"the active is {identity(active)} at {active.location}"),
+            (active, ["switchover", "--to", "nobody"], 1, "no standby nobody is in sync"),
+            (active, ["promote", "--force", "--yes"], 1, "active already"),
+            (standby, ["promote"], 2, "--force"),
+            (standby, ["promote", "--force"], 2, "--yes"),
+        ]:
+            ended = admin(server, "cluster", *arguments)
+            assert (ended.returncode, said in ended.stderr) == (code, True), ended.stderr
+        for login in (
+            {"RMIMOM_ADMIN_PASSWORD": "guessed"},
+            {"RMIMOM_ADMIN_USER": "@local", "RMIMOM_ADMIN_PASSWORD": "x"},
+        ):
+            stranger = run_command(
+                "rmimom.admin.cli", "--server", standby.location, "cluster", "status", home=tmp_path, **login
+            )
+            assert (stranger.returncode, "refuses the login" in stranger.stderr) == (1, True), stranger.stderr
+        assert cluster_status(standby)["phase"] == "following"
+
+
+def test_promote_a_standby_that_was_not_in_sync(tmp_path: Path) -> None:
+    with start_name_server(tmp_path / "names") as names:
+        with pair_on(tmp_path, names.location) as (active, standby):
+            standby.kill()
+            wait_for(lambda: in_sync(active) == {identity(active)}, "active alone")
+            load = Load(names.location)
+            load.more()
+            load.end()
+            assert load.errors == []
+            active.kill()
+        with start_standby(tmp_path / "b", nameserver=names.location) as left:
+            # It knows that it was left behind, so it waits for an operator.
+            assert cluster_status(left)["phase"] != "active"
+            ended = admin(left, "cluster", "promote", "--force", "--yes")
+            assert ended.returncode == 0, ended.stderr
+            assert f"server {identity(left)} at {left.location} is active" in ended.stdout
+            found = cluster_status(left)
+            assert (found["forced"], found["phase"], in_sync(left)) == (True, "active", {identity(left)})
+            assert "an operator forces" in left.log
+            with ConnectionFactory(nameserver=names.location).create_connection() as connection:
+                session = connection.create_session()
+                session.create_sender(session.queue("work")).send("after")
+            assert received(names.location) == ["after"]
