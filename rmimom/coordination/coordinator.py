@@ -51,6 +51,7 @@ from rmimom.cluster.events import (
     Force,
     HandOver,
     Heard,
+    Lost,
     NameServerAway,
     Stopped,
     Stored,
@@ -399,6 +400,7 @@ class Coordinator:
             case BecomeActive(configuration):
                 self._stop_following()
                 self.shipping.begin(self.state.position)
+                self._loop.call_later(self._settings.standby_timeout, self._miss_members, configuration)
                 log.warning(
                     "this server becomes active in configuration %d: %s", configuration.number, configuration.why
                 )
@@ -416,6 +418,13 @@ class Coordinator:
             case ResumeDeciding(why):
                 log.warning("the switchover does not happen: %s", why)
                 self._roles.resume_deciding()
+
+    def _miss_members(self, configuration: Configuration) -> None:
+        """Members that have not come since this server became active are lost, as those are that came and went."""
+        if self._closed or self.serving is None or self.serving.epoch != configuration.epoch:
+            return
+        for server in self.required - {link.server for link in self.shipping.statistics()}:
+            self.post(Lost(server, "it does not follow"))
 
     async def _change_roles(self) -> None:
         while True:

@@ -14,6 +14,7 @@ from support.commands import run_command
 from support.processes import ServerProcess, start_name_server, start_server, start_standby, wait_for
 
 from rmimom.client.factory import ConnectionFactory
+from rmimom.errors import JMSError
 
 SERVER = {"server_id", "address", "role", "in_sync", "phase", "behind", "copied", "to_copy"}
 STATUS = {
@@ -68,7 +69,7 @@ class Load:
 
     def __init__(self, nameserver: str) -> None:
         self.confirmed = 0
-        self.errors: list[Exception] = []
+        self.errors: list[JMSError] = []
         self._end = threading.Event()
         self._nameserver = nameserver
         self._thread = threading.Thread(target=self._run)
@@ -82,7 +83,7 @@ class Load:
                 while not self._end.is_set():
                     sender.send(str(self.confirmed))
                     self.confirmed += 1
-        except Exception as error:
+        except JMSError as error:
             self.errors.append(error)
 
     def more(self) -> None:
