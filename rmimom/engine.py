@@ -269,6 +269,11 @@ class Engine:
             await asyncio.sleep(0)
         return self._position
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether commands wait undecided."""
+        return self._held is not None
+
     def resume(self) -> None:
         """Decide what has waited, and go on."""
         held, self._held = self._held, None

@@ -207,10 +207,12 @@ class Reign:
         """How the registration in the name server is, or None if there is none."""
         return self._registrar.statistics() if self._registrar is not None else None
 
-    async def stop(self, hurry: asyncio.Event, close_doors: Callable[[], Awaitable[None]]) -> None:
+    async def stop(
+        self, hurry: asyncio.Event, close_doors: Callable[[], Awaitable[None]], *, abdicates: bool = False
+    ) -> None:
         """Withdraw the names, end the calls under way, commit what was decided, close the store.
 
-        `hurry` cuts short what waits for others.  Works from whatever `start` had reached; twice is harmless.
+        `hurry` cuts short what waits for others, but whoever abdicates needs the store again.  Works from whatever `start` had reached; twice is harmless.
         """
         if self._calling_back is not None:
             self._calling_back.cancel()
@@ -227,18 +229,26 @@ class Reign:
         await attempt("close the listener", close_doors(), hurry)
         if self._engine_runs:
             self._engine_runs = False
-            await attempt("close the store", self.engine.stop(), hurry)
+            await attempt("close the store", self.engine.stop(), None if abdicates else hurry)
         if self._access is not None:
             self._access.close()
             self._access = None
 
-    async def abdicate(self) -> None:
-        """Stop because another server is active: the names are its own by now, and the doors stay open."""
+    async def abdicate(self, let_go: Callable[[], None]) -> None:
+        """Stop because another server is active: the names are its own by now.
+
+        The doors stay open, but `let_go` sends the clients away.
+        """
 
         async def keep_the_doors() -> None:
             pass
 
+        let_go()
         if self._registrar is not None:
             registrar, self._registrar = self._registrar, None
             in_thread(lambda: registrar.stop(NAMES_AT_STOP))  # not waited for: the name server may be slow
-        await self.stop(asyncio.Event(), keep_the_doors)
+        hurry = asyncio.Event()
+        if self.engine.is_paused:
+            # After a switchover nothing is decided any more, so nobody's end is either.
+            hurry.set()
+        await self.stop(hurry, keep_the_doors, abdicates=True)

@@ -20,7 +20,7 @@ from rmimom.cluster.role import Epoch, Role
 from rmimom.config import ServerConfig
 from rmimom.coordination.administration import ClusterAdministration
 from rmimom.coordination.coordinator import CoordinationSettings, Coordinator
-from rmimom.coordination.key import ClusterKey
+from rmimom.coordination.key import ClusterKey, ServerLogin
 from rmimom.coordination.standby import SERVER_PREFIX
 from rmimom.coordination.witness import Witness
 from rmimom.destination import ADMINISTRATION_NAME, CLUSTER_NAME
@@ -62,6 +62,11 @@ class Recovered(msgspec.Struct, frozen=True):
     subscriptions: int
     bytes_used: int
     seconds: float
+
+
+def _stays(peer: Peer) -> bool:
+    """Whether a connection goes on when the server serves clients no more."""
+    return peer.object_id == CLUSTER_NAME or isinstance(peer.user, ServerLogin)
 
 
 class Server:
@@ -241,12 +246,11 @@ class Server:
 
     async def step_down(self, why: str) -> None:
         """Serve no more: clients are let go, and the log is followed again."""
-        del why
         self.role = Role.STANDBY
         self._active.clear()
         if self.reign is not None:
             reign, self.reign = self.reign, None
-            await reign.abdicate()
+            await reign.abdicate(lambda: self._listener.let_go(_stays, f"this server is not active any more: {why}"))
         await self.follower.start()
 
     async def follow(self, configuration: Configuration) -> None:

@@ -174,6 +174,12 @@ class RmiListener:
         for server in servers:
             await server.wait_closed()
 
+    def let_go(self, keep: Callable[[Peer], bool], reason: str) -> None:
+        """Cut off every connection but those whose peers are to be kept; calls under way are not answered."""
+        for connection in list(self._connections):
+            if not keep(connection.peer):
+                connection.abort(reason)
+
     async def _wait_until_empty(self, seconds: float) -> None:
         self._emptied = asyncio.get_running_loop().create_future()
         try:
