@@ -212,7 +212,8 @@ class Reign:
     ) -> None:
         """Withdraw the names, end the calls under way, commit what was decided, close the store.
 
-        `hurry` cuts short what waits for others, but whoever abdicates needs the store again.  Works from whatever `start` had reached; twice is harmless.
+        `hurry` cuts short what waits for others, but whoever abdicates needs the store again.  Works from whatever
+        `start` had reached; twice is harmless.
         """
         if self._calling_back is not None:
             self._calling_back.cancel()
