@@ -42,13 +42,15 @@ async def test_calls_of_one_session_follow_each_other(factory: ConnectionFactory
     """Also when the caller of the first went away."""
     async with factory.create_connection() as connection, connection.create_session() as session:
         below = session._session
-        go_on, order = threading.Event(), []
+        begun, go_on, order = threading.Event(), threading.Event(), []
 
         def first() -> None:
+            begun.set()
             go_on.wait(60)
             order.append("first")
 
         abandoned = await started(below.in_thread(first))
+        assert await asyncio.to_thread(begun.wait, 60)
         second = await started(below.in_thread(order.append, "second"))
         abandoned.cancel()
         await asyncio.sleep(0)
