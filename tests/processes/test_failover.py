@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from Pyro5.errors import CommunicationError
 from support.load import WORK, Witness, receiver
 from support.processes import (
     TIME_LIMIT,
@@ -82,7 +83,7 @@ def status(server: ServerProcess) -> dict[str, Any]:
         with server.administration() as administration:
             found: dict[str, Any] = administration.status()
             return found
-    except (AssertionError, JMSError, OSError):  # no token yet, or no longer
+    except (AssertionError, JMSError, CommunicationError, OSError):  # no token, or a standby
         return {}
 
 
