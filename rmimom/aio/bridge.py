@@ -100,11 +100,13 @@ class Bridge:
     async def outcome(self, future: ThreadFuture[_T], undo: Callable[[_T], object] | None = None) -> _T:
         """The outcome of a call in the pool.
 
-        If the caller is cancelled, a call that has begun goes on; `undo` is called in the pool with what it returns.
+        If the caller is cancelled, the call goes on; `undo` is called in the pool with what it returns.
         """
+        waiting = asyncio.wrap_future(future)
         try:
-            return await asyncio.wrap_future(future)
+            return await asyncio.shield(waiting)
         except asyncio.CancelledError:
+            waiting.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody else hears of it
             if undo is not None and not future.cancelled():
                 undoing = undo
 
