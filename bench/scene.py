@@ -41,6 +41,7 @@ class Scene:
             "--nameserver", self.nameserver,
             "--port", "0",
             "--stomp", "off",
+            "--http", "off",
             "--log-level", "error",
             "--ready-file", str(ready),
             *options,

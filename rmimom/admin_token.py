@@ -18,11 +18,15 @@ LOCAL_USER: Final = "@local"
 
 
 class Token(msgspec.Struct, frozen=True):
-    """What the file holds: the URI of the server's administration object, and how to log in there."""
+    """What the file holds: the URI of the server's administration object, and how to log in there.
+
+    `http` is the beginning of the URLs of its HTTP interface, where the same login holds; empty if it has none.
+    """
 
     uri: str
     user: str
     password: str
+    http: str = ""
 
     def __repr__(self) -> str:
         # A password has no place in a traceback or a log.

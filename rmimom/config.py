@@ -46,7 +46,7 @@ LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 STORES: Final = ("sqlite", "memory")
 NACKS: Final = ("dead-letter", "redeliver")
 OFF: Final = "off"
-LISTENERS: Final = frozenset({"stomp", "stomp_tls", "stomp_ws", "stomp_wss"})
+LISTENERS: Final = frozenset({"http", "stomp", "stomp_tls", "stomp_ws", "stomp_wss"})
 """Settings that are an address to listen on, or OFF."""
 LOST_STANDBY: Final = ("continue", "wait")
 
@@ -255,6 +255,13 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
     stomp_max_connections: Annotated[
         int, About("Most STOMP connections at one time; one more is refused.", least=1, most=1_000_000)
     ] = 10_000
+    http: Annotated[
+        str,
+        About(
+            "`HOST:PORT` to serve the HTTP interface of the administration on, or `off`; port 0 takes a free one. It "
+            "always asks for a login; what comes over a network should come through a proxy that speaks TLS."
+        ),
+    ] = "127.0.0.1:8161"
     log_level: Annotated[str, About("How much is logged.", choices=LOG_LEVELS)] = "info"
     pidfile: Annotated[
         Path | None,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import NamedTuple, Protocol
 
 from msgspec import Raw
 
@@ -27,21 +27,45 @@ class Sink(Protocol):
         ...
 
 
+async def _leave_open(reason: str) -> None:
+    del reason
+
+
+class ConnectionInfo(NamedTuple):
+    """What a listener tells of a connection: protocol, address, and since when (milliseconds since 1970 UTC).
+
+    `close` ends it for the reason given, as its protocol does; harmless if it has ended.
+    """
+
+    protocol: str
+    address: str
+    since: int
+    close: Callable[[str], Awaitable[None]] = _leave_open
+
+
 class Dispatch:
     """Hands effects on, once the engine says that their records are safe."""
 
     def __init__(self) -> None:
         self._sinks: dict[str, Sink] = {}
+        self._infos: dict[str, ConnectionInfo] = {}
         self._watchers: list[Callable[[DestinationAdded | DestinationRemoved], None]] = []
         self.delivered = 0
 
-    def attach(self, connection: str, sink: Sink) -> None:
-        """From now on `sink` takes what is meant for the connection."""
+    def attach(self, connection: str, sink: Sink, info: ConnectionInfo | None = None) -> None:
+        """From now on `sink` takes what is meant for the connection; `info` is for people who look at it."""
         self._sinks[connection] = sink
+        if info is not None:
+            self._infos[connection] = info
+
+    def info(self, connection: str) -> ConnectionInfo | None:
+        """What its listener told of a connection."""
+        return self._infos.get(connection)
 
     def detach(self, connection: str) -> None:
         """What is meant for the connection goes nowhere from now on; harmless if it was not attached."""
         self._sinks.pop(connection, None)
+        self._infos.pop(connection, None)
 
     def watch_destinations(self, watcher: Callable[[DestinationAdded | DestinationRemoved], None]) -> None:
         """Tell `watcher` of every destination that comes or goes."""

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from rmimom.errors import IllegalStateError
 from rmimom.records import Batch, UserPut
 from rmimom.snapshot import Position, Snapshot
-from rmimom.store.base import Store
+from rmimom.store.base import Store, StoreStatistics
 from rmimom.store.image import Image
 from rmimom.store.thread import StoreThread
 
@@ -64,6 +64,10 @@ class Follower:
     async def users(self) -> list[UserPut]:
         """The users that the store knows."""
         return await self._running.run(lambda: list(self.store.load().users()))
+
+    async def statistics(self) -> StoreStatistics | None:
+        """A reading of the store, or None if it is not here but with an engine."""
+        return await self._thread.run(self.store.statistics) if self._thread is not None else None
 
     async def warm_up(self) -> None:
         """Read the store into memory, to follow: a server that becomes active at once need not do it twice."""

@@ -82,10 +82,9 @@ def read_place(place: Place) -> DestinationStatistics:
     )
 
 
-def collect(state: State) -> BrokerStatistics:
-    """Read the counters."""
-    destinations = [read_place(place) for place in state.places.values() if not place.destination.is_system]
-    subscriptions = [
+def read_subscriptions(state: State) -> list[SubscriptionStatistics]:
+    """Read the counters of the durable subscriptions."""
+    return [
         SubscriptionStatistics(
             client_id=subscription.owner,
             name=subscription.name,
@@ -97,6 +96,12 @@ def collect(state: State) -> BrokerStatistics:
         )
         for subscription in state.subscriptions.values()
     ]
+
+
+def collect(state: State) -> BrokerStatistics:
+    """Read the counters."""
+    destinations = [read_place(place) for place in state.places.values() if not place.destination.is_system]
+    subscriptions = read_subscriptions(state)
     clients = [client for connection, client in state.clients.items() if connection not in {SERVER, BARE}]
     return BrokerStatistics(
         connections=len(clients),

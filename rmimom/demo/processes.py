@@ -84,6 +84,8 @@ def server(directory: Path, nameserver: str) -> Process:
         str(directory / "data"),
         "--nameserver",
         nameserver,
+        "--http",
+        "off",
         "--stomp",
         "off",
     )

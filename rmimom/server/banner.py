@@ -28,6 +28,7 @@ def banner(server: Server) -> str:
         return _standby_banner(server)
     rows = [
         ("address", server.place.location),
+        *_http_rows(server),
         *[(title, f"{host}:{port}") for title, host, port in server.stomp_addresses()],
         ("data", _data_text(config, recovered)),
         ("recovered", _recovered_text(recovered)),
@@ -46,12 +47,17 @@ def _standby_banner(server: Server) -> str:
     config = server.config
     rows = [
         ("address", server.place.location),
+        *_http_rows(server),
         ("data", str(config.data)),
         ("name server", config.nameserver),
         ("to stop", f"Ctrl-C, or: rmimom-server stop {stop_options(config)}"),
     ]
     head = f"rmimom-server {rmimom.__version__} is a standby of {config.cluster}"
     return "\n".join([head, *(f"  {title:<12} {text}" for title, text in rows)])
+
+
+def _http_rows(server: Server) -> list[tuple[str, str]]:
+    return [("HTTP", server.http.location)] if server.http is not None else []
 
 
 def stop_options(config: ServerConfig) -> str:
@@ -125,6 +131,7 @@ class Ready(msgspec.Struct, frozen=True):
     data: str
     version: str
     stomp: dict[str, int] = {}
+    http: int = 0
 
 
 def write_ready_file(path: Path, server: Server) -> None:
@@ -140,6 +147,7 @@ def write_ready_file(path: Path, server: Server) -> None:
         data=str(config.data),
         version=rmimom.__version__,
         stomp=server.stomp_ports(),
+        http=server.http.port if server.http is not None else 0,
     )
     # Written beside and moved: whoever waits for the file finds it whole.
     draft = path.with_name(path.name + ".new")

@@ -59,6 +59,7 @@ class Reign:
     `chain` is the word of the cluster's chain of configurations, empty without a cluster.
     `token` lets administrators on this machine in.
     `facts` gives what the assembly knows of the server; `on_failure` is called once if serving has to end.
+    `http` is where the HTTP interface is served, empty for nowhere.
     `first_password` is that of the administrator's account if this start made it.
     """
 
@@ -76,6 +77,7 @@ class Reign:
         facts: Callable[[], dict[str, object]],
         on_failure: Callable[[BaseException], None],
         coordinator: Coordinator | None,
+        http: str = "",
     ) -> None:
         self.config = config
         self.epoch = epoch
@@ -86,6 +88,7 @@ class Reign:
         self._place = place
         self._token = token
         self._facts = facts
+        self._http = http
         self._coordinator = coordinator
         self._heart: Heart | None = None
         self.engine = Engine(
@@ -108,7 +111,7 @@ class Reign:
             on_failure=on_failure,
         )
         self.stomp = StompDoors(config, self.engine, clock)
-        self._access: Access | None = None
+        self.access: Access | None = None
         self._objects: RemoteObjects | None = None
         self._registrar: Registrar | None = None
         self._calling_back: asyncio.Task[None] | None = None
@@ -128,7 +131,7 @@ class Reign:
         hosts = [config.host, *stomp_hosts(config)]
         local = await asyncio.to_thread(lambda: all(map(is_loopback, hosts)))
         key = self._coordinator.key.password if self._coordinator is not None else ""
-        self._access = access = Access(self.engine, open=local, token=self._token, cluster_key=key)
+        self.access = access = Access(self.engine, open=local, token=self._token, cluster_key=key)
         self._objects = RemoteObjects(
             self.engine,
             self._registry,
@@ -149,7 +152,7 @@ class Reign:
             self._registry.register(_COORDINATION.registered_name, CoordinationTopic(self._coordinator.shipping))
             self._heart = Heart(self.engine, self._clock, self.epoch, config.heartbeat_interval)
         uri = self._place.uri_for(ADMINISTRATION_NAME, reachable=True)
-        await asyncio.to_thread(write_token, config.data, Token(uri, LOCAL_USER, self._token))
+        await asyncio.to_thread(write_token, config.data, Token(uri, LOCAL_USER, self._token, self._http))
         await self.stomp.start(access)
         await self._register_names()
         # Last of all: a start that fails must not take the password with it.
@@ -188,14 +191,14 @@ class Reign:
 
     async def authenticate(self, peer: Peer, handshake: object) -> Login | None:
         """Who a proxy is.  Names and passwords count where rules ask for them; elsewhere anybody may say anything."""
-        if self._access is None or not isinstance(handshake, Mapping) or not handshake.keys() & {"user", "password"}:
+        if self.access is None or not isinstance(handshake, Mapping) or not handshake.keys() & {"user", "password"}:
             return None
-        if peer.object_id not in _ALWAYS_ASKED and not self._access.has_messaging_users:
+        if peer.object_id not in _ALWAYS_ASKED and not self.access.has_messaging_users:
             return None
         user, password = handshake.get("user"), handshake.get("password")
         if not isinstance(user, str) or not isinstance(password, str):
             raise JMSSecurityError('a login is {"user": ..., "password": ...}, both of them text')
-        identity = await self._access.authenticate(user, password)
+        identity = await self.access.authenticate(user, password)
         return Login(identity.user, identity.administrator)
 
     def names(self) -> list[str]:
@@ -231,9 +234,9 @@ class Reign:
         if self._engine_runs:
             self._engine_runs = False
             await attempt("close the store", self.engine.stop(), None if abdicates else hurry)
-        if self._access is not None:
-            self._access.close()
-            self._access = None
+        if self.access is not None:
+            self.access.close()
+            self.access = None
 
     async def abdicate(self, let_go: Callable[[], None]) -> None:
         """Stop because another server is active: the names are its own by now.

@@ -34,6 +34,7 @@ from rmimom.listeners.rmi.peer import Peer
 from rmimom.listeners.rmi.registry import ObjectRegistry
 from rmimom.nameserver.embedded import EmbeddedNameServer
 from rmimom.rmi.exceptions import register_errors
+from rmimom.server.http import View, make_listener
 from rmimom.server.identity import read_or_make_server_id
 from rmimom.server.naming import embed_if_none_answers
 from rmimom.server.pidfile import PidFile
@@ -94,6 +95,15 @@ class Server:
         self._token = secrets.token_urlsafe(32)
         self._registry = ObjectRegistry()
         self._registry.register(CLUSTER_NAME, ClusterAdministration(lambda: self.coordinator, self.facts))
+        self._view = View(
+            config,
+            self._clock,
+            self.follower,
+            reign=lambda: self.reign,
+            facts=self.facts,
+            active=self._active_location,
+        )
+        self.http = make_listener(self._view)
         self._listener = RmiListener(
             self._registry,
             host=config.host,
@@ -129,6 +139,8 @@ class Server:
             await self._check_exposure()
         await self._find_name_server()
         await self._listener.start()
+        if self.http is not None:
+            await self.http.open()
         if self.config.nameserver_address is None:
             if self.role is Role.STANDBY:
                 raise ConfigurationError(
@@ -137,6 +149,8 @@ class Server:
             await self._reign(Epoch(self.follower.position.epoch, "").succeeded_by(self.server_id), "")
         else:
             await self._take_part(self.config.nameserver_address)
+        if self.http is not None:
+            self.http.start()
         if self.role is Role.ACTIVE:
             await self._describe_recovery(asyncio.get_running_loop().time() - before)
 
@@ -166,7 +180,7 @@ class Server:
         await self.coordinator.start()
         # A server that does not serve clients can be asked for its place in the cluster, and be promoted.
         uri = self.place.uri_for(ADMINISTRATION_NAME, reachable=True)
-        await asyncio.to_thread(write_token, config.data, Token(uri, LOCAL_USER, self._token))
+        await asyncio.to_thread(write_token, config.data, Token(uri, LOCAL_USER, self._token, self.http.location if self.http is not None else ""))
         if wanted is Role.ACTIVE:
             active = asyncio.ensure_future(self._active.wait())
             ends: set[asyncio.Future[Any]] = {active, self.failed}
@@ -219,6 +233,7 @@ class Server:
             facts=self.facts,
             on_failure=self._engine_failed,
             coordinator=self.coordinator,
+            http=self.http.location if self.http is not None else "",
         )
         await self.reign.start(await self.follower.hand_over())
         self.role = Role.ACTIVE
@@ -324,6 +339,9 @@ class Server:
         self._stop_listening()
         if self._upkeep is not None:
             self._upkeep.cancel()
+        if self.http is not None:
+            await attempt("close the HTTP interface", self.http.stop(), hurry)
+        self._view.close()
         if self.reign is not None:
             await self.reign.stop(hurry, self._listener.stop)
         if self.coordinator is not None:
@@ -364,6 +382,14 @@ class Server:
         """Where STOMP is served: title, host and port."""
         return self.reign.stomp.addresses() if self.reign is not None else []
 
+    def _active_location(self) -> str:
+        """Where the active server of the cluster is, as far as is known."""
+        if self.reign is not None:
+            return self.place.location
+        held = self.coordinator.state.held if self.coordinator is not None else None
+        uri = dict(held.addresses).get(held.active, "") if held is not None else ""
+        return uri.rpartition("@")[2]
+
     def registration(self) -> RegistrarStatistics | None:
         """How the registration in the name server is, or None if there is none."""
         return self.reign.registration() if self.reign is not None else None
@@ -387,6 +413,7 @@ class Server:
             "nameserver_embedded": self.embedded is not None,
             "registration": msgspec.to_builtins(registration) if registration else None,
             "listener": msgspec.to_builtins(self._listener.statistics()),
+            "http": self.http.location if self.http is not None else None,
             "stomp": self.reign.stomp.facts() if self.reign is not None else {},
             "coordination": msgspec.to_builtins(self.coordinator.statistics()) if self.coordinator else None,
         }

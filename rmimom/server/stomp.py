@@ -34,7 +34,7 @@ def _wanted(config: ServerConfig) -> dict[str, tuple[str, int]]:
     return {
         name: split_address(getattr(config, name), name, least_port=0)
         for name in SETTINGS
-        if name in LISTENERS and getattr(config, name) != OFF
+        if name in LISTENERS and name.startswith("stomp") and getattr(config, name) != OFF
     }
 
 

@@ -37,7 +37,7 @@ def clean_environment(home: Path, **variables: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("RMIMOM", "PYRO", "XDG"))}
     path = os.pathsep.join([str(ROOT), *filter(None, [kept.get("PYTHONPATH")])])
     # Many servers run at the same time in tests, and none may want the port that STOMP usually has.
-    return {**kept, "HOME": str(home), "PYTHONPATH": path, "RMIMOM_STOMP": "off", **variables}
+    return {**kept, "HOME": str(home), "PYTHONPATH": path, "RMIMOM_STOMP": "off", "RMIMOM_HTTP": "off", **variables}
 
 
 def wait_for(condition: Callable[[], object], what: str, limit: float = TIME_LIMIT) -> Any:

@@ -19,6 +19,7 @@ from collections.abc import Coroutine, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from rmimom.dispatch import ConnectionInfo
 from rmimom.errors import JMSError, ResourceAllocationError, StoreError
 from rmimom.frame import Delivered
 from rmimom.stomp.codec import BEAT
@@ -84,7 +85,9 @@ class StompConnection(asyncio.Protocol):
             self.session.refuse(ResourceAllocationError(refusal), close=True)
             self._work()
         else:
-            self._listener.engine.dispatch.attach(self._name, self)
+            listener = self._listener
+            info = ConnectionInfo("stomp", self.peer, listener.clock.now(), self._close)
+            listener.engine.dispatch.attach(self._name, self, info)
 
     def data_received(self, data: bytes) -> None:
         """Bytes came."""
@@ -140,6 +143,9 @@ class StompConnection(asyncio.Protocol):
         self._linger = False
         self.session.refuse(ResourceAllocationError(reason), close=True)
         self._work()
+
+    async def _close(self, reason: str) -> None:
+        self.shut(reason)
 
     def abort(self, reason: str) -> None:
         """Close at once, whatever is not written yet."""

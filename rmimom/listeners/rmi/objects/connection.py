@@ -26,6 +26,7 @@ from rmimom.commands import (
 from rmimom.composite import parse_target
 from rmimom.core.browsing import complete
 from rmimom.destination import TEMPORARY, Destination, Temporary, parse_destination, parse_source
+from rmimom.dispatch import ConnectionInfo
 from rmimom.effects import Page
 from rmimom.engine import Engine
 from rmimom.errors import (
@@ -58,6 +59,8 @@ class ConnectionObject:
         connection: str,
         *,
         user: str,
+        address: str,
+        since: int,
         callback_timeout: float,
         on_close: Callable[[ConnectionObject], None],
     ) -> None:
@@ -75,7 +78,7 @@ class ConnectionObject:
         self._poll: tuple[Call, asyncio.Future[None], int, asyncio.TimerHandle] | None = None
         self._callback: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
-        engine.dispatch.attach(connection, self._outbound)
+        engine.dispatch.attach(connection, self._outbound, ConnectionInfo("rmi", address, since, self.end))
 
     @property
     def silent_for(self) -> float:

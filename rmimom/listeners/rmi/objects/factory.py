@@ -92,7 +92,13 @@ class ConnectionFactoryObject:
         connection = secrets.token_hex(16)
         await self._engine.submit(Connect(connection, name, client_id))
         remote = ConnectionObject(
-            self._engine, connection, user=name, callback_timeout=self._callback_timeout, on_close=self._closed
+            self._engine,
+            connection,
+            user=name,
+            address=f"{address[0]}:{address[1]}",
+            since=self._clock.now(),
+            callback_timeout=self._callback_timeout,
+            on_close=self._closed,
         )
         self._connections[connection] = remote
         self._registry.register(CONNECTION_PREFIX + connection, remote)
