@@ -19,6 +19,7 @@ from rmimom.cluster.configuration import Configuration
 from rmimom.cluster.role import Epoch, Role
 from rmimom.config import ServerConfig
 from rmimom.coordination.administration import ClusterAdministration
+from rmimom.coordination.control import ClusterControl
 from rmimom.coordination.coordinator import CoordinationSettings, Coordinator
 from rmimom.coordination.key import ClusterKey, ServerLogin
 from rmimom.coordination.standby import SERVER_PREFIX
@@ -94,7 +95,8 @@ class Server:
         self._upkeep: asyncio.Task[None] | None = None
         self._token = secrets.token_urlsafe(32)
         self._registry = ObjectRegistry()
-        self._registry.register(CLUSTER_NAME, ClusterAdministration(lambda: self.coordinator, self.facts))
+        cluster = ClusterControl(lambda: self.coordinator, self.facts)
+        self._registry.register(CLUSTER_NAME, ClusterAdministration(cluster))
         self._view = View(
             config,
             self._clock,
@@ -102,6 +104,8 @@ class Server:
             reign=lambda: self.reign,
             facts=self.facts,
             active=self._active_location,
+            token=self._token,
+            cluster=cluster,
         )
         self.http = make_listener(self._view)
         self._listener = RmiListener(
@@ -180,7 +184,7 @@ class Server:
         await self.coordinator.start()
         # A server that does not serve clients can be asked for its place in the cluster, and be promoted.
         uri = self.place.uri_for(ADMINISTRATION_NAME, reachable=True)
-        await asyncio.to_thread(write_token, config.data, Token(uri, LOCAL_USER, self._token, self.http.location if self.http is not None else ""))
+        await asyncio.to_thread(write_token, config.data, Token(uri, LOCAL_USER, self._token, self._http_location))
         if wanted is Role.ACTIVE:
             active = asyncio.ensure_future(self._active.wait())
             ends: set[asyncio.Future[Any]] = {active, self.failed}
@@ -233,7 +237,7 @@ class Server:
             facts=self.facts,
             on_failure=self._engine_failed,
             coordinator=self.coordinator,
-            http=self.http.location if self.http is not None else "",
+            http=self._http_location,
         )
         await self.reign.start(await self.follower.hand_over())
         self.role = Role.ACTIVE
@@ -382,6 +386,10 @@ class Server:
         """Where STOMP is served: title, host and port."""
         return self.reign.stomp.addresses() if self.reign is not None else []
 
+    @property
+    def _http_location(self) -> str:
+        return self.http.location if self.http is not None else ""
+
     def _active_location(self) -> str:
         """Where the active server of the cluster is, as far as is known."""
         if self.reign is not None:
@@ -413,7 +421,7 @@ class Server:
             "nameserver_embedded": self.embedded is not None,
             "registration": msgspec.to_builtins(registration) if registration else None,
             "listener": msgspec.to_builtins(self._listener.statistics()),
-            "http": self.http.location if self.http is not None else None,
+            "http": self._http_location or None,
             "stomp": self.reign.stomp.facts() if self.reign is not None else {},
             "coordination": msgspec.to_builtins(self.coordinator.statistics()) if self.coordinator else None,
         }

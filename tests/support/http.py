@@ -19,7 +19,7 @@ from rmimom.config import ServerConfig
 from rmimom.core.broker import Broker
 from rmimom.core.state import Rules
 from rmimom.engine import Engine
-from rmimom.errors import JMSSecurityError
+from rmimom.errors import IllegalStateError, JMSSecurityError
 from rmimom.listeners.http.app import Api, make_app
 from rmimom.listeners.http.gate import Gate
 from rmimom.listeners.http.sampler import Sampler
@@ -43,6 +43,29 @@ def make_passwords_cheap(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(access_module, "CHOSEN", cost)
 
 
+class FakeCluster:
+    """A cluster of two servers, or none."""
+
+    def __init__(self) -> None:
+        self.exists = False
+        self.orders: list[object] = []
+        self.standby_in_sync = True
+
+    def status(self) -> dict[str, object]:
+        standby = {"server_id": "s2", "address": "b:1", "role": "standby", "in_sync": self.standby_in_sync}
+        return {"cluster": "test", "refusal": "", "servers": [{"server_id": "s1", "role": "active"}, standby]}
+
+    async def switch_over(self, to: str | None = None) -> dict[str, object]:
+        self.orders.append(to)
+        return self.status()
+
+    async def promote(self, *, force: bool) -> dict[str, object]:
+        if not force:
+            raise IllegalStateError("say force")
+        self.orders.append(force)
+        return self.status()
+
+
 class FakeView:
     """A server as the interface sees it (see `rmimom.listeners.http.view`), in a role of the test's choice."""
 
@@ -53,6 +76,7 @@ class FakeView:
         self.config = config
         self.is_active = True
         self.active = "here:61611"
+        self.cluster = FakeCluster()
         self.more: dict[str, object] = {}
 
     @property

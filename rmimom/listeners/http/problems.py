@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from rmimom.engine import NotActiveError
 from rmimom.errors import (
     ConfigurationError,
     ConnectionFailedError,
@@ -43,6 +44,7 @@ _STATUSES: Final[Mapping[type[JMSError], HTTPStatus]] = {
     MessageTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     StoreFullError: HTTPStatus.INSUFFICIENT_STORAGE,
     ResourceAllocationError: HTTPStatus.TOO_MANY_REQUESTS,
+    NotActiveError: HTTPStatus.SERVICE_UNAVAILABLE,
     ConnectionFailedError: HTTPStatus.SERVICE_UNAVAILABLE,
     StoreError: HTTPStatus.SERVICE_UNAVAILABLE,
     ConfigurationError: HTTPStatus.INTERNAL_SERVER_ERROR,

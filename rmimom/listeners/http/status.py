@@ -15,6 +15,7 @@ from rmimom.listeners.http.history import LONGEST, SHORTEST, Point
 from rmimom.listeners.http.operation import Call, Nothing, Operation
 from rmimom.listeners.http.readings import read_destinations
 from rmimom.listeners.http.warnings import Remark, disk_of, find_warnings
+from rmimom.roles import ADMIN
 from rmimom.store.base import StoreStatistics
 
 
@@ -80,7 +81,10 @@ class Resources(msgspec.Struct, frozen=True):
 
 
 class Cluster(msgspec.Struct, frozen=True):
-    """The cluster as it looks from this server; `coordination` is null for a server without a name server."""
+    """The cluster as it looks from this server; `status` is null for a server without a name server.
+
+    The form of `status` is that of `rmimom-admin cluster status --json`.
+    """
 
     cluster: str
     role: str
@@ -88,7 +92,19 @@ class Cluster(msgspec.Struct, frozen=True):
     server_id: str
     active: str
     registration: dict[str, Any] | None
-    coordination: dict[str, Any] | None
+    status: dict[str, Any] | None
+
+
+class Switchover(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which standby is to become active, by its id or HOST:PORT; the first one in sync if none is named."""
+
+    to: Annotated[str, msgspec.Meta(max_length=1000)] | None = None
+
+
+class Promotion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`force` has to be true: what this server lacks is lost."""
+
+    force: bool = False
 
 
 class WarningList(msgspec.Struct, frozen=True):
@@ -148,7 +164,27 @@ async def show_status(call: Call[Nothing, None]) -> Status:
 
 async def show_cluster(call: Call[Nothing, None]) -> Cluster:
     """Show the cluster: who is active, in which epoch, and how the standbys keep up."""
-    return msgspec.convert({**call.view.facts(), "active": call.view.active}, Cluster)
+    return _cluster(call, call.view.cluster.status() if call.view.cluster.exists else None)
+
+
+def _cluster(call: Call[Any, Any], status: dict[str, object] | None) -> Cluster:
+    return msgspec.convert({**call.view.facts(), "active": call.view.active, "status": status}, Cluster)
+
+
+async def switch_over(call: Call[Nothing, Switchover]) -> Cluster:
+    """Let a standby become active; asked of the active server.
+
+    It answers when the other server is active, or with 409 if that cannot be or takes too long.
+    """
+    return _cluster(call, await call.view.cluster.switch_over(call.body.to))
+
+
+async def promote_server(call: Call[Nothing, Promotion]) -> Cluster:
+    """Make this server active without asking any other one: for when no other will come back.
+
+    A standby in sync takes over by itself.  What this one lacks is lost.
+    """
+    return _cluster(call, await call.view.cluster.promote(force=call.body.force))
 
 
 async def show_resources(call: Call[Nothing, None]) -> Resources:
@@ -189,6 +225,24 @@ async def show_history(call: Call[HistoryQuery, None]) -> HistoryAnswer:
 OPERATIONS: Final = (
     Operation(method="GET", path="/status", handler=show_status, tag="server", answer=Status),
     Operation(method="GET", path="/cluster", handler=show_cluster, tag="server", answer=Cluster),
+    Operation(
+        method="POST",
+        path="/cluster/switchover",
+        handler=switch_over,
+        tag="server",
+        role=ADMIN,
+        body=Switchover,
+        answer=Cluster,
+    ),
+    Operation(
+        method="POST",
+        path="/cluster/promote",
+        handler=promote_server,
+        tag="server",
+        role=ADMIN,
+        body=Promotion,
+        answer=Cluster,
+    ),
     Operation(method="GET", path="/resources", handler=show_resources, tag="server", answer=Resources),
     Operation(method="GET", path="/warnings", handler=list_warnings, tag="server", answer=WarningList),
     Operation(

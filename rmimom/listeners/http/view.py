@@ -12,6 +12,27 @@ from rmimom.records import UserPut
 from rmimom.store.base import StoreStatistics
 
 
+class Cluster(Protocol):
+    """The cluster, as one of its servers can be asked for it (see `rmimom.coordination.control`)."""
+
+    @property
+    def exists(self) -> bool:
+        """Whether the server has a cluster."""
+        ...
+
+    def status(self) -> dict[str, object]:
+        """The cluster as this server sees it.  Raises IllegalStateError for a server without one."""
+        ...
+
+    async def switch_over(self, to: str | None = None) -> dict[str, object]:
+        """Let a standby become active; answers the status afterwards.  Raises IllegalStateError."""
+        ...
+
+    async def promote(self, *, force: bool) -> dict[str, object]:
+        """Make this server active, whatever it lacks; answers the status afterwards.  Raises IllegalStateError."""
+        ...
+
+
 class ServerView(Protocol):
     """The server, as the assembly shows it.  A server that is not active has neither engine nor access."""
 
@@ -38,6 +59,11 @@ class ServerView(Protocol):
     @property
     def active(self) -> str:
         """Where the active server of the cluster is, as text for people; empty if that is not known."""
+        ...
+
+    @property
+    def cluster(self) -> Cluster:
+        """The cluster that the server belongs to."""
         ...
 
     def facts(self) -> dict[str, object]:

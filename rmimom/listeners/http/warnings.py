@@ -42,6 +42,7 @@ class Reading(NamedTuple):
     subscriptions: list[SubscriptionStatistics]
     dead: list[tuple[str, int]]
     disk_free: int | None
+    cluster: dict[str, Any] | None = None
 
 
 def _disk(reading: Reading) -> Iterable[Remark]:
@@ -125,22 +126,22 @@ def _names(reading: Reading) -> Iterable[Remark]:
 
 
 def _standby(reading: Reading) -> Iterable[Remark]:
-    coordination = reading.facts.get("coordination") or {}
-    if coordination.get("refusal"):
+    cluster = reading.cluster or {}
+    if cluster.get("refusal"):
         yield Remark(
             "cluster",
             "error",
-            str(reading.facts.get("cluster", "")),
-            f"this server cannot take its place in the cluster: {coordination['refusal']}",
+            str(cluster.get("cluster", "")),
+            f"this server cannot take its place in the cluster: {cluster['refusal']}",
             "see the server's log and docs/design/0012",
         )
-    for standby in coordination.get("standbys") or ():
-        if not standby.get("in_sync", True):
+    for server in cluster.get("servers") or ():
+        if server["role"] == "standby" and not server["in_sync"]:
             yield Remark(
                 "standby-behind",
                 "warning",
-                str(standby.get("server", "")),
-                "a standby does not have everything: it could not take over without loss, and will not",
+                str(server["address"] or server["server_id"]),
+                "a standby does not have everything, so it would not take over",
                 "see that it runs and can be reached; it catches up by itself",
             )
 
@@ -171,8 +172,9 @@ async def find_warnings(view: ServerView) -> list[Remark]:
     engine = view.engine
     disk = disk_of(view.config)
     free = disk[0] if disk is not None else None
+    cluster = view.cluster.status() if view.cluster.exists else None
     if engine is None:
-        return judge(Reading(view.config, view.facts(), None, [], [], [], free))
+        return judge(Reading(view.config, view.facts(), None, [], [], [], free, cluster))
     state = engine.broker.state
     return judge(
         Reading(
@@ -183,5 +185,6 @@ async def find_warnings(view: ServerView) -> list[Remark]:
             read_subscriptions(state),
             await count_waiting_dead(state),
             free,
+            cluster,
         )
     )
