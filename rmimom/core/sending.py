@@ -137,8 +137,8 @@ def put(state: State, client: Client, place: Place, lot: Lot, turn: Turn) -> boo
         kept, lot = _keep_scheduled(state, place, lot, turn)
         return put(state, client, place, lot, turn) or kept
     count = len(lot.frames)
-    if client.connection != SERVER:
-        # The heartbeat is no message of anybody's.
+    # The heartbeat is no message of anybody's; what administrators send is.
+    if client.connection != SERVER or not place.destination.is_system:
         state.messages_in += count
     if isinstance(place, TopicPlace):
         place.enqueued += count

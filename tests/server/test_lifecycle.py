@@ -62,6 +62,7 @@ def test_it_says_where_everything_is(tmp_path: Path) -> None:
             "data": str(data),
             "version": "0.1.0",
             "stomp": {},
+            "http": 0,
         }
         assert data.stat().st_mode & 0o777 == 0o700
         assert running_pid(data / "rmimom.pid") == server.pid

@@ -14,9 +14,13 @@ AT_ONCE: Final = 200
 
 
 async def read_destinations(state: State, kind: type | None = None) -> list[DestinationStatistics]:
-    """A reading of every destination, or every queue or topic; what is gone meanwhile is left out."""
+    """A reading of every destination but the server's own, or of every queue or topic; what is gone meanwhile is left out."""
     found: list[DestinationStatistics] = []
-    wanted = [place for place in list(state.places.values()) if kind is None or isinstance(place, kind)]
+    wanted = [
+        place
+        for place in state.places.values()
+        if (kind is None or isinstance(place, kind)) and not place.destination.is_system
+    ]
     for start in range(0, len(wanted), AT_ONCE):
         if start:
             await asyncio.sleep(0)

@@ -78,7 +78,7 @@ def _all(state: State) -> list[CoreSubscription]:
     for place in state.places.values():
         if isinstance(place, TopicPlace):
             found.update(place.subscriptions)
-    return list(found.values())
+    return [one for one in found.values() if not one.mailbox.origin.is_system]
 
 
 def _row(state: State, one: CoreSubscription) -> Subscription:
