@@ -14,7 +14,7 @@ AT_ONCE: Final = 200
 
 
 async def read_destinations(state: State, kind: type | None = None) -> list[DestinationStatistics]:
-    """A reading of every destination but the server's own, or of every queue or topic; what is gone meanwhile is left out."""
+    """A reading of every queue or topic, or of both, but for the server's own; what goes meanwhile is left out."""
     found: list[DestinationStatistics] = []
     wanted = [
         place

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import re
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -17,6 +19,7 @@ from rmimom.listeners.http.openapi import describe
 from rmimom.listeners.http.operation import Binary, Operation
 from rmimom.listeners.http.problems import MEDIA_TYPE, Problem
 
+ROOT = Path(__file__).resolve().parents[3]
 DESCRIPTION = describe(OPERATIONS)
 SCHEMAS = DESCRIPTION["components"]["schemas"]
 UNDESCRIBED = {"/healthz", "/readyz", "/metrics", f"{API}/openapi.json", f"{API}/events"}
@@ -50,6 +53,18 @@ def test_every_reference_leads_somewhere_and_every_operation_is_explained() -> N
     names = [one["operationId"] for item in DESCRIPTION["paths"].values() for one in item.values()]
     assert len(names) == len(set(names))
     assert all(one["summary"] for item in DESCRIPTION["paths"].values() for one in item.values())
+
+
+def test_the_page_for_users_lists_every_operation() -> None:
+    """docs/http-api.md has a row for each operation, with its role and what it does."""
+    page = (ROOT / "docs" / "http-api.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(?:GET|POST|PUT|DELETE) /.*$", page, re.MULTILINE)
+    wanted = []
+    for operation in OPERATIONS:
+        text = " ".join((operation.handler.__doc__ or "").strip().split("\n\n")[0].split())
+        role = {None: "", "": "any"}.get(operation.role, operation.role)
+        wanted.append(f"| `{operation.method} {operation.path}` | {role} | {text} |")
+    assert rows == wanted
 
 
 class Anything:

@@ -192,7 +192,7 @@ def test_what_comes_while_an_order_is_carried_out_is_not_concerned() -> None:
         order = asyncio.ensure_future(room.post("/queues/q/remove", {"all": True}))
         place = room.engine.broker.state.places[Q]
         while place.mailboxes()[0].pending == 400:
-            await room.get("/me")
+            await room.engine.frames([])
         late = [frame_for(Q, f"late {number}", priority=0) for number in range(3)]
         await room.engine.submit(Send(SERVER, "", 0, Q, late))
         await order
