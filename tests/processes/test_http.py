@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -103,3 +104,22 @@ def test_a_standby_answers_read_only_and_takes_the_interface_over(tmp_path: Path
         wait_for(lambda: second.get("/queues").status_code == 200, "takeover")
         assert [item["preview"] for item in get(second, "/queues/q/messages")["items"]] == ["x"]
         assert get(second, "/status")["role"] == "active"
+
+
+def test_a_connection_of_stomp_is_seen_and_closed(tmp_path: Path) -> None:
+    with (
+        start_server(tmp_path / "data", *HTTP, "--stomp", "127.0.0.1:0") as server,
+        administration(server) as client,
+        socket.create_connection(("127.0.0.1", server.stomp_port), timeout=TIME_LIMIT) as peer,
+    ):
+        peer.sendall(b"CONNECT\naccept-version:1.2\nhost:x\nlogin:bob\npasscode:x\n\n\0")
+        assert peer.recv(65536).startswith(b"CONNECTED")
+        [row] = get(client, "/connections")["items"]
+        assert (row["user"], row["protocol"]) == ("bob", "stomp")
+        assert client.delete(f"/connections/{row['id']}").status_code == 204
+        told = b""
+        while data := peer.recv(65536):
+            told += data
+        assert b"ERROR" in told
+        assert b"closed by @local" in told
+        assert get(client, "/connections")["items"] == []
