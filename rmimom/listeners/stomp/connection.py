@@ -82,6 +82,7 @@ class StompConnection(asyncio.Protocol):
         self.peer = f"{address[0]}:{address[1]}"
         refusal = self._listener.connection_made(self)
         if refusal:
+            self._listener.refused += 1
             self.session.refuse(ResourceAllocationError(refusal), close=True)
             self._work()
         else:
