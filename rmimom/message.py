@@ -234,8 +234,8 @@ class Message(TypedProperties):
         return body is None or isinstance(body, wanted)
 
     def _written_body(self) -> Any:
-        """The body of a message that was written to piece by piece, see `UNREAD`."""
-        raise NotImplementedError
+        """The body of a message that was written to piece by piece, see `UNREAD`; a plain one never is."""
+        return None
 
     def _put_body(self, body: object) -> None:
         """Keep a copy of what is to be the body (§3.12)."""

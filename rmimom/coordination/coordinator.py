@@ -13,12 +13,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
-import secrets
 from collections import deque
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -45,23 +43,22 @@ from rmimom.cluster.actions import (
 )
 from rmimom.cluster.configuration import Configuration, LogPosition
 from rmimom.cluster.events import (
-    ChainRead,
     Drained,
     Event,
     Force,
     HandOver,
     Heard,
     Lost,
-    NameServerAway,
     Stopped,
     Stored,
     Suspected,
 )
 from rmimom.cluster.member import Member, waits_for_witness
 from rmimom.cluster.state import Phase, State
+from rmimom.coordination.chain_reader import ChainReader
 from rmimom.coordination.following import Following
 from rmimom.coordination.key import ClusterKey
-from rmimom.coordination.link import LinkStatistics
+from rmimom.coordination.link import COPY_PREFIX, LinkStatistics
 from rmimom.coordination.memory import Remembered, recall, remember
 from rmimom.coordination.shipping import Shipping, done, fail
 from rmimom.coordination.standby import SERVER_PREFIX, ServerObject
@@ -73,12 +70,6 @@ from rmimom.snapshot import Position
 from rmimom.store.base import Store
 
 log = logging.getLogger(__name__)
-
-WATCH: Final = 2.0
-"""Seconds between looks at the chain when nothing has to be changed."""
-FIRST_PAUSE: Final = 0.1
-LONGEST_PAUSE: Final = 2.0
-"""Seconds before the name server is asked again while something has to be changed; doubled each time."""
 
 
 class CoordinationSettings(msgspec.Struct, frozen=True):
@@ -125,7 +116,7 @@ class Roles(Protocol):
 
 
 class ClusterStatistics(msgspec.Struct, frozen=True):
-    """How the cluster looks from here.  `lag` counts batches."""
+    """How the cluster looks from here: this server's phase and place in the log, and the standbys linked to it."""
 
     phase: str
     configuration: Configuration | None
@@ -163,10 +154,7 @@ class Coordinator:
         self._processed: list[asyncio.Future[None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._role_changes: asyncio.Queue[Callable[[], Coroutine[Any, Any, None]]] = asyncio.Queue()
-        self._reading = False
-        self._read_again = False
-        self._timer: asyncio.TimerHandle | None = None
-        self._pause = FIRST_PAUSE
+        self._reader = ChainReader(witness, self.post, lambda: waits_for_witness(self.state))
         self._closed = False
         self._required: set[str] = set()
         self.shipping = Shipping(self, key.handshake(server_id), directory, settings.standby_timeout, settings.reserve)
@@ -175,6 +163,8 @@ class Coordinator:
 
     async def start(self) -> None:
         """Recall what this server held and promised, and begin.  Raises StoreDamagedError."""
+        for left_behind in self._directory.glob(f"{COPY_PREFIX}*"):
+            left_behind.unlink(missing_ok=True)
         remembered = await asyncio.to_thread(recall, self._directory)
         position = self._roles.follower.position
         self._member = Member(
@@ -194,8 +184,7 @@ class Coordinator:
     async def stop(self) -> None:
         """Do nothing more."""
         self._closed = True
-        if self._timer is not None:
-            self._timer.cancel()
+        self._reader.close()
         if self._following is not None:
             self._following.stop()
         for task in list(self._tasks):
@@ -354,8 +343,6 @@ class Coordinator:
         processed, self._processed = self._processed, []
         for waiting_for_it in processed:
             done(waiting_for_it)
-        if self._timer is None and not self._reading:
-            self._watch(WATCH)
 
     def _do(self, action: Action) -> None:
         match action:
@@ -369,9 +356,9 @@ class Coordinator:
                     else:
                         self._unacknowledged.append((wanted, future))
             case ReadChain():
-                self._read_soon()
+                self._reader.read_soon()
             case Register(configuration):
-                self._spawn(self._register(configuration))
+                self._reader.register(configuration)
             case Tell(server, configuration):
                 self._send(server, {"told": configuration}, configuration)
             case AskConsent(server, configuration, given):
@@ -434,6 +421,9 @@ class Coordinator:
             except (JMSError, OSError) as error:
                 log.critical("this server cannot change its role: %s", error)
                 self._roles.give_up(str(error))
+            except Exception as error:
+                log.exception("this server cannot change its role")
+                self._roles.give_up(repr(error))
 
     async def _follow(self, configuration: Configuration) -> None:
         active = configuration.address_of(configuration.active)
@@ -466,51 +456,6 @@ class Coordinator:
     async def _stop_deciding(self) -> None:
         position = await self._roles.stop_deciding()
         self.post(Drained(LogPosition(position.epoch, position.sequence)))
-
-    # The name server.
-
-    def _read_soon(self) -> None:
-        if self._reading:
-            self._read_again = True
-            return
-        self._reading = True
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._spawn(self._read())
-
-    async def _register(self, configuration: Configuration) -> None:
-        await self._witness.register(configuration)
-        self._read_soon()
-
-    async def _read(self) -> None:
-        seal = secrets.token_hex(16)
-        event: Event
-        try:
-            event = ChainRead(await self._witness.read(), seal)
-            self._pause = FIRST_PAUSE
-        except JMSError as error:
-            log.debug("the chain of configurations cannot be read: %s", error)
-            event = NameServerAway(seal)
-        self._reading = False
-        if self._read_again:
-            self._read_again = False
-            self._read_soon()
-        self.post(event)
-        if not self._reading and self._timer is None:
-            if isinstance(event, NameServerAway):
-                self._watch(self._pause * random.uniform(0.5, 1.0))
-                self._pause = min(2 * self._pause, LONGEST_PAUSE)
-            else:
-                self._watch(WATCH if not waits_for_witness(self.state) else 5 * FIRST_PAUSE)
-
-    def _watch(self, seconds: float) -> None:
-        def look() -> None:
-            self._timer = None
-            self._read_soon()
-
-        if not self._closed:
-            self._timer = self._loop.call_later(seconds, look)
 
     # Other servers.
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
@@ -33,6 +34,8 @@ SHIPMENT_BYTES: Final = 1024 * 1024
 """A call to a standby carries about so much, or one batch that is larger."""
 PIECE_BYTES: Final = 1024 * 1024
 """A piece of a copy."""
+COPY_PREFIX: Final = "copy-for-"
+"""With what the files begin in which copies wait to be sent."""
 CATCHING_UP: Final = 60.0
 """Seconds that a standby may take for one call until it has caught up: it may have to install a large copy."""
 
@@ -109,7 +112,8 @@ class Link:
         """How many of the questions whether it still follows were answered with yes."""
         self._supply = supply
         self._reports = reports
-        self._copy = supply.directory / f"copy-for-{server}"
+        # A name of its own: what writes the copy of an earlier link cannot be stopped.
+        self._copy = supply.directory / f"{COPY_PREFIX}{server}-{secrets.token_hex(4)}"
         self._backlog = Backlog(supply.directory)
         self._next = self._newest = supply.decided.sequence  # of the backlog: one before its first, and its last
         self._questions = 0

@@ -178,6 +178,28 @@ def test_the_active_is_killed_under_load_and_comes_back_as_a_standby(tmp_path: P
             load.finish(second)
 
 
+def test_a_paused_active_confirms_nothing_when_it_wakes_and_follows_the_new_one(tmp_path: Path) -> None:
+    with cluster(tmp_path) as servers:
+        first, second = servers.pair()
+        with work(servers) as load:
+            load.go_on()
+            first.pause()
+            load.witness.fault("pause")
+            wait_active(second)
+            # What its clients have under way is in its sockets: it finds it there when it wakes.
+            first.resume()
+            first.wait_logged("this server is active no more")
+            wait_in_sync(second, first)
+            assert first.process.poll() is None
+            assert status(first) == {}
+            assert status(second)["role"] == "active"
+            load.go_on()
+            load.finish(second)
+        # It has a copy that it can serve from.
+        second.kill()
+        assert wait_active(first)["epoch"] > second.facts["epoch"]
+
+
 def test_the_active_goes_on_alone_when_the_standby_is_killed(tmp_path: Path) -> None:
     with cluster(tmp_path) as servers:
         first, second = servers.pair()
