@@ -1,4 +1,4 @@
-"""Compare what a wheel holds with what stands in the three folders: `python .ci/check_wheel.py rmimom-….whl`."""
+"""Compare what a wheel holds with what stands in the four folders: `python .ci/check_wheel.py rmimom-….whl`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 # Each folder and the name under which it is installed.
-FOLDERS = {"rmimom": "rmimom", "nameserver": "rmimom/nameserver", "admin": "rmimom/admin"}
+FOLDERS = {
+    "rmimom": "rmimom",
+    "nameserver": "rmimom/nameserver",
+    "admin": "rmimom/admin",
+    "tests/chaos/rmimom_chaos": "rmimom_chaos",
+}
 
 
 def expected() -> set[str]:
@@ -33,7 +38,7 @@ def main(wheel: str) -> str | None:
     held = {name for name in names if ".dist-info/" not in name}
     problems = [f"missing: {name}" for name in sorted(expected() - held)]
     problems += [f"not wanted: {name}" for name in sorted(held - expected())]
-    if top_level != ["rmimom"]:
+    if sorted(top_level) != ["rmimom", "rmimom_chaos"]:
         problems.append(f"top_level.txt says {top_level}")
     if problems:
         return f"{wheel}:\n  " + "\n  ".join(problems)

@@ -8,14 +8,14 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from support.checkers import check_acknowledged, check_duplicates, check_order, check_total_queue
-from support.history import INVOKE, OK, Event
 from support.loops import on_loop, until
 from support.processes import TIME_LIMIT, ServerProcess, start_server
 
 from rmimom import AcknowledgeMode, aio
 from rmimom.destination import Queue
 from rmimom.errors import IllegalStateError, JMSError
+from rmimom_chaos.checkers import check_acknowledged, check_duplicates, check_order, check_total_queue
+from rmimom_chaos.history import INVOKE, OK, Event
 
 Q = Queue("work")
 PRODUCERS, EACH, KILLS = 3, 400, 3

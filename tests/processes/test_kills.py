@@ -8,11 +8,11 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from support.history import INVOKE, OK
 from support.load import ARCHIVE, NEWS, WORK, Witness, archive, pending, receiver
 from support.processes import TIME_LIMIT, ServerProcess, start_name_server, start_server, wait_for
 
 from rmimom import ConnectionFactory
+from rmimom_chaos.history import INVOKE, OK
 
 KILLS = 3
 BETWEEN_KILLS = 150

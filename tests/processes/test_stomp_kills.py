@@ -11,16 +11,17 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
-from support.checkers import (
+from support.processes import TIME_LIMIT, ServerProcess, start_server, wait_for
+from support.stomp_client import StompClient
+
+from rmimom_chaos.checkers import (
     check_acknowledged,
     check_duplicates,
     check_order,
     check_total_queue,
     check_transactions,
 )
-from support.history import INFO, INVOKE, OK, Event, History, excerpt
-from support.processes import TIME_LIMIT, ServerProcess, start_server, wait_for
-from support.stomp_client import StompClient
+from rmimom_chaos.history import INFO, INVOKE, OK, Event, History, excerpt
 
 KILLS = 3
 BETWEEN_KILLS = 60

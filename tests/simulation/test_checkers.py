@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from support.checkers import ALL, check_all, longest_gap
-from support.history import Event, History, excerpt, merged, read_lines, write_lines
+
+from rmimom_chaos.checkers import ALL, check_all, longest_gap
+from rmimom_chaos.history import Event, History, excerpt, merged, read_lines, write_lines
 
 Q = "queue://q"
 T = "topic://t"

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import pytest
 from support.cast import usual_clients
-from support.history import write_lines
 from support.reports import explain, run_seed
 from support.world import Plan, run_world
+
+from rmimom_chaos.history import write_lines
 
 PLANS = {
     "usual": Plan(),

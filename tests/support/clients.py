@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from support.history import FAIL, INFO, INVOKE, OK
 from support.messages import frame_for
 from support.world import Link, LostError, World
 
@@ -13,6 +12,7 @@ from rmimom.commands import Connect, Send
 from rmimom.destination import Destination
 from rmimom.errors import IllegalStateError, StoreFullError
 from rmimom.frame import Delivered
+from rmimom_chaos.history import FAIL, INFO, INVOKE, OK
 
 PAUSE = 0.05
 """Seconds before a client that was refused or lost its link tries again."""

@@ -6,7 +6,6 @@ import asyncio
 from typing import NamedTuple
 
 from support.clients import PAUSE, Client
-from support.history import INFO, INVOKE, OK
 from support.messages import body_of
 from support.world import Link, LostError, World
 
@@ -15,6 +14,7 @@ from rmimom.destination import Destination, Queue
 from rmimom.errors import IllegalStateError, InvalidDestinationError
 from rmimom.frame import Delivered, decode_head
 from rmimom.note import decode_note
+from rmimom_chaos.history import INFO, INVOKE, OK
 
 
 class Held(NamedTuple):

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 from support.clients import PAUSE
 from support.consumers import Consumer
-from support.history import FAIL, INFO, INVOKE, OK
 from support.messages import frame_for
 from support.world import Link, World
 
 from rmimom.commands import Commit, Release
 from rmimom.destination import Destination
 from rmimom.errors import StoreFullError, TransactionRolledBackError
+from rmimom_chaos.history import FAIL, INFO, INVOKE, OK
 
 
 class Forwarder(Consumer):

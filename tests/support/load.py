@@ -6,7 +6,12 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 
-from support.checkers import (
+from support.processes import TIME_LIMIT, ServerProcess
+
+from rmimom import AcknowledgeMode, Connection, ConnectionFactory, Message
+from rmimom.client.consumer import Consumer
+from rmimom.client.producer import Producer
+from rmimom_chaos.checkers import (
     check_acknowledged,
     check_duplicates,
     check_durable_subscriptions,
@@ -14,12 +19,7 @@ from support.checkers import (
     check_redelivery,
     check_total_queue,
 )
-from support.history import INFO, INVOKE, OK, Event, History, excerpt
-from support.processes import TIME_LIMIT, ServerProcess
-
-from rmimom import AcknowledgeMode, Connection, ConnectionFactory, Message
-from rmimom.client.consumer import Consumer
-from rmimom.client.producer import Producer
+from rmimom_chaos.history import INFO, INVOKE, OK, Event, History, excerpt
 
 CHECKS = (
     check_total_queue,

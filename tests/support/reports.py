@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import msgspec
 from support.cast import usual_clients
-from support.checkers import check_all
-from support.history import History, excerpt
-from support.judging import Verdict
 from support.world import Plan, run_world
+
+from rmimom_chaos.checkers import check_all
+from rmimom_chaos.history import History, excerpt
+from rmimom_chaos.judging import Verdict
 
 SMALLER = (0.15, 0.3, 0.6)
 """How much of a plan is tried, smallest first, to find a short trace."""

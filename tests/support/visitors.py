@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Sequence
 
 from support.clients import PAUSE, Client
-from support.history import INVOKE, OK
 from support.messages import body_of
 from support.world import Link, LostError, World
 
@@ -17,6 +16,7 @@ from rmimom.effects import Page
 from rmimom.errors import IllegalStateError, InvalidDestinationError
 from rmimom.frame import decode_head
 from rmimom.note import decode_note
+from rmimom_chaos.history import INVOKE, OK
 
 
 class Visitor(Client):

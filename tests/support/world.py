@@ -3,7 +3,7 @@
 One seed is one run, always the same.  Things go wrong on purpose: the server crashes at any point (before a commit,
 after it and before anything was told, in between), links tear in the middle of a call or stay half open, requests come
 twice, the disk is slow or full.  At the end everything heals, the consumers take what is left, and the history of all
-clients goes through the checkers (tests/support/checkers.py).
+clients goes through the checkers (tests/chaos/rmimom_chaos/checkers.py).
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import TypeVar
 
 import msgspec
 from support.engines import inheritance
-from support.history import INFO, INVOKE, OK, Event, History
 from support.invariants import check_broker, check_store, mailboxes_of
 from support.messages import body_of
 from support.simulated import SimulatedLoop
@@ -31,6 +30,7 @@ from rmimom.frame import Delivered
 from rmimom.policy import Policies, RedeliveryPolicy, Rule
 from rmimom.store.memory import MemoryStore
 from rmimom.store.thread import StoreThread
+from rmimom_chaos.history import INFO, INVOKE, OK, Event, History
 
 T = TypeVar("T")
 

@@ -6,7 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 import msgspec
-from support.history import FAIL, INVOKE, OK, Event, History
+
+from rmimom_chaos.history import FAIL, INVOKE, OK, Event, History
 
 EXPIRED = "expired"
 """The reason of a dead letter that nobody failed on."""

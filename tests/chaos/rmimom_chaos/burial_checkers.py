@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from support.history import INVOKE, OK, Event, History
-from support.judging import EXPIRED, Findings, Sends, Verdict, among
+from rmimom_chaos.history import INVOKE, OK, Event, History
+from rmimom_chaos.judging import EXPIRED, Findings, Sends, Verdict, among
 
 
 def check_dead_letters(history: History) -> Verdict:

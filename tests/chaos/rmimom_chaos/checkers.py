@@ -10,9 +10,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
 
-from support.burial_checkers import check_browsing, check_dead_letters
-from support.history import FAIL, INVOKE, OK, Event, History, producer_of
-from support.judging import EXPIRED, Findings, Sends, Verdict, among, drained_places, received_at, remaining_at
+from rmimom_chaos.burial_checkers import check_browsing, check_dead_letters
+from rmimom_chaos.history import FAIL, INVOKE, OK, Event, History, producer_of
+from rmimom_chaos.judging import EXPIRED, Findings, Sends, Verdict, among, drained_places, received_at, remaining_at
 
 
 def _judge_place(
