@@ -113,7 +113,8 @@ class Connection:
     def on_event(self, listener: Callable[[ConnectionEvent], Awaitable[object] | None]) -> None:
         """Call `listener` on the loop when the server is lost, back, or the connection closed.
 
-        What it returns is awaited, if it can be; one event is told after the other.
+        The event says which server it is about.  What the listener returns is awaited, if it can be; one event is told
+        after the other.
         """
         self._begin_telling()
         self._listeners.append(listener)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Unpack
 
@@ -25,6 +25,7 @@ from rmimom.destination import Destination, Queue, Topic
 
 if TYPE_CHECKING:
     from rmimom.aio.connection import Connection
+    from rmimom.client.event import ConnectionEvent
 
 
 class Context(MessageMaker):
@@ -68,6 +69,10 @@ class Context(MessageMaker):
     async def stop(self) -> None:
         """Deliver nothing more until `start`; see `Connection.stop`."""
         await self.connection.stop()
+
+    def on_event(self, listener: Callable[[ConnectionEvent], Awaitable[object] | None]) -> None:
+        """Call `listener` when the server is lost, back, or the connection closed; see `Connection.on_event`."""
+        self.connection.on_event(listener)
 
     async def close(self) -> None:
         """Close the session, and the connection with its last context; see `rmimom.Context.close`."""

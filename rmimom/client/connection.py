@@ -234,7 +234,8 @@ class Connection:
     def on_event(self, listener: Callable[[ConnectionEvent], object]) -> None:
         """Call `listener` when the server is lost, back, or the connection closed; in the connection's own thread.
 
-        While it runs the connection does not look after itself: a listener that wants to do much hands it on.
+        The event says which server it is about.  While the listener runs the connection does not look after itself: one
+        that wants to do much hands it on.
         """
         self._used = True
         self._listeners.append(listener)
@@ -281,7 +282,7 @@ class Connection:
             self._keeper.end()
             self._reporter.end()
             self._say_goodbye()
-        self._emit(ConnectionEvent("closed"))
+        self._keeper.tell_closed()
         if unconfirmed is not None:
             raise unconfirmed
 

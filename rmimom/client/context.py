@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Unpack
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rmimom.client.browser import QueueBrowser
     from rmimom.client.connection import Connection
     from rmimom.client.consumer import Consumer
+    from rmimom.client.event import ConnectionEvent
     from rmimom.client.producer import Producer
     from rmimom.client.requestor import Requestor
     from rmimom.client.session import Session
@@ -67,6 +68,10 @@ class Context(MessageMaker):
     def stop(self) -> None:
         """Deliver nothing more until `start`; see `Connection.stop`."""
         self.connection.stop()
+
+    def on_event(self, listener: Callable[[ConnectionEvent], object]) -> None:
+        """Call `listener` when the server is lost, back, or the connection closed; see `Connection.on_event`."""
+        self.connection.on_event(listener)
 
     def close(self) -> None:
         """Close the session, with its producers and consumers, and the connection with its last context.

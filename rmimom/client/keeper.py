@@ -14,7 +14,7 @@ import time
 from typing import TYPE_CHECKING
 
 from rmimom.client.event import ConnectionEvent
-from rmimom.client.manager import delays
+from rmimom.client.manager import Welcome, delays
 from rmimom.client.transport import Channel
 from rmimom.errors import ConnectionFailedError, IllegalStateError, JMSError, JMSSecurityError
 
@@ -34,12 +34,14 @@ class Keeper:
         self._patience = patience
         self._closing = threading.Event()
         self._suspicious = False
+        self._server = Welcome("")  # that the connection is with, or was with last
         self._thread = threading.Thread(target=self._keep, name="rmimom-keeper", daemon=True)
         self.lost: JMSError | None = None
         """Why there is no way to a server at the moment."""
 
     def start(self) -> None:
         """Begin, once the connection is open."""
+        self._server = self._connection._welcome
         self._thread.start()
 
     def suspect(self) -> None:
@@ -60,6 +62,13 @@ class Keeper:
         """Wait for the thread to end, at most `timeout` seconds; not at all in the thread itself."""
         if self._thread is not threading.current_thread():
             self._thread.join(timeout)
+
+    def tell_closed(self) -> None:
+        """Tell the listeners that the connection is closed."""
+        self._tell("closed")
+
+    def _tell(self, kind: str, error: JMSError | None = None) -> None:
+        self._connection._emit(ConnectionEvent.at(self._server, kind, error))
 
     def _keep(self) -> None:
         while not self._closing.is_set():
@@ -89,7 +98,7 @@ class Keeper:
         error = self.lost
         assert error is not None
         log.warning("the server is lost: %s", error)
-        self._connection._emit(ConnectionEvent("lost", error))
+        self._tell("lost", error)
         deadline = time.monotonic() + self._patience
         for delay in delays():
             late = time.monotonic() >= deadline
@@ -109,8 +118,9 @@ class Keeper:
                 )
             if self._closing.wait(delay):
                 return False
+        self._server = self._connection._welcome
         log.warning("the server is back")
-        self._connection._emit(ConnectionEvent("restored"))
+        self._tell("restored")
         return True
 
     def _restore(self, *, give_up: bool) -> None:
@@ -178,4 +188,4 @@ class Keeper:
         with self._connection._inbox_lock:
             self._connection._wake_sessions()
         self._connection._report(error)
-        self._connection._emit(ConnectionEvent("failed", error))
+        self._tell("failed", error)

@@ -48,6 +48,22 @@ async def test_events_are_awaited_one_after_the_other(factory: ConnectionFactory
 
 
 @on_loop
+async def test_a_context_tells_of_its_connection_and_names_the_server(server: FakeServer) -> None:
+    told: list[ConnectionEvent] = []
+    async with connect("app", "secret", uri=server.uri) as context:
+        context.on_event(told.append)
+        server.epoch = 2
+        server.cut()
+        await context.send("queue://q", "x")
+        await until(lambda: bool(told) and told[-1].kind == "restored")
+    here = f"127.0.0.1:{server.port}"
+    facts = [(event.kind, event.address, event.server_id, event.epoch) for event in told]
+    # The server may be lost once more before it is found again for good.
+    assert facts[:2] == [("lost", here, "fake", 1), ("restored", here, "fake", 2)]
+    assert facts[-1] == ("closed", here, "fake", 2)
+
+
+@on_loop
 async def test_a_lost_reply_makes_no_duplicate(factory: ConnectionFactory, server: FakeServer) -> None:
     """Promise 3, through the failover of the synchronous client."""
     async with factory.create_connection() as connection, connection.create_session() as session:

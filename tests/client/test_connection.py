@@ -220,6 +220,21 @@ def test_events(factory: ConnectionFactory) -> None:
     assert [event.kind for event in events] == ["closed"]
 
 
+def test_an_event_names_the_server(factory: ConnectionFactory, server: FakeServer) -> None:
+    events: list[ConnectionEvent] = []
+    with factory.create_connection() as connection:
+        connection.on_event(events.append)
+        server.epoch = 2
+        server.cut()
+        connection.create_session().create_sender(Queue("q")).send("x")
+        wait_until(lambda: events and events[-1].kind == "restored")
+    here = f"127.0.0.1:{server.port}"
+    told = [(event.kind, event.address, event.server_id, event.epoch, event.error is not None) for event in events]
+    # The server may be lost once more before it is found again for good.
+    assert told[:2] == [("lost", here, "fake", 1, True), ("restored", here, "fake", 2, False)]
+    assert told[-1] == ("closed", here, "fake", 2, False)
+
+
 def test_client_ids(factory: ConnectionFactory) -> None:
     """§6.1.2: a client id is connected once at a time; a user as often as it likes."""
     with factory.create_connection("app", "x", client_id="one") as connection:

@@ -53,6 +53,13 @@ def test_three_lines_send_and_three_receive(server: FakeServer) -> None:
     assert server.broker.acknowledged == [1]
 
 
+def test_a_context_tells_of_its_connection(server: FakeServer) -> None:
+    told: list[str] = []
+    with rmimom.connect("app", "secret", uri=server.uri) as context:
+        context.on_event(lambda event: told.append(f"{event.kind} {event.server_id}"))
+    assert told == ["closed fake"]
+
+
 def test_consume_ends_when_nothing_comes_or_the_context_is_closed(context: Context) -> None:
     context.send("queue://q", 1)
     assert [message.body for message in context.consume("queue://q", timeout=0.01)] == [1]

@@ -375,7 +375,7 @@ class FakeFactory:
             "server": "fake/1",
             "server_time": int(time.time() * 1000) + self.server.clock_ahead,
             "server_id": "fake",
-            "epoch": 1,
+            "epoch": self.server.epoch,
             "max_message_size": 1_000_000,
             "heartbeat": self.server.heartbeat,
         }
@@ -403,6 +403,7 @@ class FakeServer:
         self.repeat_batches = 1
         self.heartbeat = 30.0
         self.clock_ahead = 0
+        self.epoch = 1
         self.faults: dict[str, int] = {}
         self._sockets: set[Any] = set()
         server = self
