@@ -8,7 +8,17 @@ from typing import NamedTuple, Protocol
 
 from msgspec import Raw
 
-from rmimom.effects import ConsumerClosed, Deliver, DestinationAdded, DestinationRemoved, Effect, Examine, Fetch
+from rmimom.destination import Destination
+from rmimom.effects import (
+    Arrived,
+    ConsumerClosed,
+    Deliver,
+    DestinationAdded,
+    DestinationRemoved,
+    Effect,
+    Examine,
+    Fetch,
+)
 from rmimom.errors import JMSError
 from rmimom.frame import Delivered
 
@@ -50,6 +60,7 @@ class Dispatch:
         self._sinks: dict[str, Sink] = {}
         self._infos: dict[str, ConnectionInfo] = {}
         self._watchers: list[Callable[[DestinationAdded | DestinationRemoved], None]] = []
+        self._followers: dict[Destination, list[Callable[[Arrived], None]]] = {}
         self.delivered = 0
 
     def attach(self, connection: str, sink: Sink, info: ConnectionInfo | None = None) -> None:
@@ -70,6 +81,19 @@ class Dispatch:
     def watch_destinations(self, watcher: Callable[[DestinationAdded | DestinationRemoved], None]) -> None:
         """Tell `watcher` of every destination that comes or goes."""
         self._watchers.append(watcher)
+
+    def follow(self, destination: Destination, follower: Callable[[Arrived], None]) -> None:
+        """Tell `follower` of what comes to a destination; it may neither wait nor raise."""
+        self._followers.setdefault(destination, []).append(follower)
+
+    def unfollow(self, destination: Destination, follower: Callable[[Arrived], None]) -> bool:
+        """Tell `follower` no more, harmless if it is not told; whether anybody follows the destination still."""
+        followers = self._followers.get(destination, [])
+        if follower in followers:
+            followers.remove(follower)
+        if not followers:
+            self._followers.pop(destination, None)
+        return bool(followers)
 
     def release(self, effects: Iterable[Effect], frames: Mapping[int, bytes] | None = None) -> list[str]:
         """Tell the effects; returns the connections whose sink failed, which are detached.
@@ -96,6 +120,9 @@ class Dispatch:
                     log.exception("connection %s cannot take what it is told and is cut off", effect.connection)
                     self.detach(effect.connection)
                     failed.append(effect.connection)
+            elif isinstance(effect, Arrived):
+                for follower in self._followers.get(effect.destination, ()):
+                    follower(effect)
             elif not isinstance(effect, (Examine, Fetch)):  # the engine carries these out itself
                 for watcher in self._watchers:
                     watcher(effect)

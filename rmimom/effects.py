@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -90,8 +90,27 @@ class DestinationRemoved(msgspec.Struct, frozen=True):
     destination: Destination
 
 
+class Arrival(NamedTuple):
+    """A message that came to a destination: its id (0 if several have one each), frame, returns and note.
+
+    An empty frame rests in the store.
+    """
+
+    id: int
+    frame: bytes
+    returns: int = 0
+    note: str = ""
+
+
+class Arrived(msgspec.Struct, frozen=True):
+    """Messages came to a destination that is followed, in this order; whoever consumes them is told by `Deliver`."""
+
+    destination: Destination
+    messages: list[Arrival]
+
+
 Reply: TypeAlias = Accepted | Refused
-Effect: TypeAlias = Deliver | Examine | Fetch | ConsumerClosed | DestinationAdded | DestinationRemoved
+Effect: TypeAlias = Deliver | Examine | Fetch | ConsumerClosed | DestinationAdded | DestinationRemoved | Arrived
 
 
 class Outcome(msgspec.Struct, frozen=True):

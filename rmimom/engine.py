@@ -27,8 +27,9 @@ from rmimom.cluster.role import Epoch
 from rmimom.commands import Command, Commit, Disconnect, Examined, Fetched, Send, Tick
 from rmimom.core.broker import Broker
 from rmimom.core.examining import examine
+from rmimom.destination import Destination
 from rmimom.dispatch import Dispatch
-from rmimom.effects import Deliver, Effect, Examine, Fetch, Outcome, Refused, Reply
+from rmimom.effects import Arrived, Deliver, Effect, Examine, Fetch, Outcome, Refused, Reply
 from rmimom.errors import ConnectionFailedError, IllegalStateError, JMSError, StoreError, StoreFullError
 from rmimom.follower import Inheritance
 from rmimom.records import (
@@ -510,6 +511,19 @@ class Engine:
                 log.warning("upkeep of the store waits for room on disk: %s", error)
         else:
             self._fail(error)
+
+    def follow(self, destination: Destination, follower: Callable[[Arrived], None]) -> None:
+        """Tell `follower` of every message that comes to a destination, as soon as it is safe.
+
+        Nothing is consumed.  The follower is called in the course of delivery: it may neither wait nor raise.
+        """
+        self.broker.state.followed.add(destination)
+        self.dispatch.follow(destination, follower)
+
+    def unfollow(self, destination: Destination, follower: Callable[[Arrived], None]) -> None:
+        """Tell `follower` no more; harmless if it is not told."""
+        if not self.dispatch.unfollow(destination, follower):
+            self.broker.state.followed.discard(destination)
 
     async def frames(self, ids: Sequence[int]) -> dict[int, bytes]:
         """Frames of messages that rest in the store, read between commits; those that are gone are absent."""

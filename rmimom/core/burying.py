@@ -20,6 +20,7 @@ import msgspec
 from rmimom.commands import CloseConsumer, Release, Retry
 from rmimom.core.consuming import close_consumer
 from rmimom.core.entry import Entry
+from rmimom.core.following import note_arrived
 from rmimom.core.limits import check_number
 from rmimom.core.mailbox import Mailbox
 from rmimom.core.past import Past
@@ -141,6 +142,7 @@ def _bury(state: State, source: Mailbox, entries: list[Entry], queue: str, reaso
             moved.notes.append(arrived.note)
     if moved.ids:
         turn.moved.append(moved)
+    note_arrived(state, target, entries, turn)
     target.dispatch(turn)
 
 
@@ -193,6 +195,9 @@ def retry(state: State, command: Retry, turn: Turn) -> int:
     source.take_out([entry for entry, _ in leaving])
     _send_back(source, leaving, turn)
     touched = {target.id: target for _, targets in leaving for target in targets} | {source.id: source}
+    for target in touched.values():
+        if target is not source:
+            note_arrived(state, target, [entry for entry, targets in leaving if target in targets], turn)
     _dispatch(touched.values(), turn)
     return len(leaving)
 

@@ -14,6 +14,7 @@ import msgspec
 from rmimom.commands import DeliverNow, Move, Remove
 from rmimom.core.burying import arrive
 from rmimom.core.entry import Entry
+from rmimom.core.following import note_arrived
 from rmimom.core.mailbox import Mailbox
 from rmimom.core.past import Past
 from rmimom.core.place import Place, QueuePlace, TopicPlace
@@ -48,6 +49,7 @@ def move(state: State, command: Move, turn: Turn) -> list[int]:
         _note_moved(moved, entry, arrive(target, entry, past.returns, note))
     if moved.ids:
         turn.moved.append(moved)
+    note_arrived(state, target, leaving, turn)
     source.dispatch(turn)
     target.dispatch(turn)
     return [entry.id for entry in leaving]

@@ -10,6 +10,7 @@ from rmimom.commands import Send
 from rmimom.composite import CompositeDestination
 from rmimom.core.entry import Entry
 from rmimom.core.fanning import fan_out
+from rmimom.core.following import note_sent
 from rmimom.core.history import Kept
 from rmimom.core.limits import MAX_NUMBER, check_text
 from rmimom.core.mailbox import Mailbox
@@ -146,6 +147,8 @@ def put(state: State, client: Client, place: Place, lot: Lot, turn: Turn) -> boo
             for head, frame, wishes in zip(*lot, strict=True):
                 state.kept += 1
                 place.history.add(Kept(state.kept, turn.now, head, frame, wishes, client.connection))
+    if state.followed:
+        note_sent(state, place, lot.frames, turn)
     audience = place.audience(client.connection, client.client_id)
     if not audience:
         return False

@@ -93,6 +93,7 @@ class State:
         self.kept = 0  # messages that went into the histories of topics
         self.virtual: dict[str, dict[int, QueuePlace]] = {}  # queues with copies of a virtual topic, by its name
         self.producers = Producers(rules.producer_memory)
+        self.followed: set[Destination] = set()  # what somebody watches (`following.py`)
         self.users: dict[str, UserPut] = {}
         self.has_messaging_users = False  # somebody who is no administrator; then the names of users are verified
         self.clients: dict[str, Client] = {name: Client(name, name, "") for name in (SERVER, BARE)}
