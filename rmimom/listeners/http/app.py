@@ -34,11 +34,12 @@ from rmimom.listeners.http import (
     selecting,
     status,
     subscriptions,
+    tailing,
     users,
 )
 from rmimom.listeners.http.gate import Caller, Gate, check_role
 from rmimom.listeners.http.openapi import describe
-from rmimom.listeners.http.operation import PREFIX, Binary, Call, Operation
+from rmimom.listeners.http.operation import PREFIX, Binary, Call, Operation, Stream
 from rmimom.listeners.http.problems import (
     MEDIA_TYPE,
     Problem,
@@ -62,6 +63,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *connections.OPERATIONS,
     *messages.OPERATIONS,
     *selecting.OPERATIONS,
+    *tailing.OPERATIONS,
     *scheduled.OPERATIONS,
     *users.OPERATIONS,
 )
@@ -158,6 +160,8 @@ class Api:
         if isinstance(answer, Binary):
             disposition = {"Content-Disposition": f'attachment; filename="{answer.name}"'}
             return Response(answer.data, headers={**_HEADERS, **disposition}, media_type=answer.media_type)
+        if isinstance(answer, Stream):
+            return self._stream(caller, answer)
         if operation.answer is None:
             return Response(status_code=HTTPStatus.NO_CONTENT, headers=_HEADERS)
         return Response(_encode(answer), operation.success.value, headers=_HEADERS, media_type="application/json")
@@ -195,10 +199,14 @@ class Api:
     async def _events(self, request: Request) -> Response:
         caller = await self._caller(request, VIEWER)
         listener = self.sampler.hub.join()
+        return self._stream(caller, Stream(listener.events(), listener.leave))
 
-        async def stream() -> AsyncIterator[bytes]:
+    def _stream(self, caller: Caller, stream: Stream) -> Response:
+        """Events as long as there are any, and the session lasts."""
+
+        async def events() -> AsyncIterator[bytes]:
             yield b"retry: 2000\n\n"
-            async for event in listener.events():
+            async for event in stream.events:
                 if caller.token:
                     try:
                         await self.gate.caller_of_session(caller.token)
@@ -206,7 +214,21 @@ class Api:
                         return
                 yield event
 
-        return StreamingResponse(stream(), headers=_HEADERS, media_type="text/event-stream")
+        return _EventStream(events(), stream.leave)
+
+
+class _EventStream(StreamingResponse):
+    """A stream that is left in any case, also if the client goes away before the first event."""
+
+    def __init__(self, events: AsyncIterator[bytes], leave: Callable[[], None]) -> None:
+        super().__init__(events, headers=_HEADERS, media_type="text/event-stream")
+        self._leave = leave
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._leave()
 
 
 def make_app(api: Api, more: Sequence[BaseRoute] = ()) -> ASGIApp:

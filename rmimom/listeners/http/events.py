@@ -43,6 +43,10 @@ class Listener:
         self.closed = True
         self._news.set()
 
+    def leave(self) -> None:
+        """Listen no more; harmless if it does not."""
+        self._hub.leave(self)
+
     async def events(self) -> AsyncIterator[bytes]:
         """The events as they come, until the stream ends."""
         try:
@@ -54,7 +58,7 @@ class Listener:
                 self._news.clear()
                 await self._news.wait()
         finally:
-            self._hub.leave(self)
+            self.leave()
 
 
 class Hub:

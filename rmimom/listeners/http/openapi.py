@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 import rmimom
-from rmimom.listeners.http.operation import PREFIX, Binary, Operation
+from rmimom.listeners.http.operation import PREFIX, Binary, Operation, Stream
 from rmimom.listeners.http.problems import MEDIA_TYPE, Problem
 
 _ERRORS: Final = {
@@ -57,7 +57,7 @@ def _types(operations: Iterable[Operation]) -> list[Any]:
     types: list[Any] = [Problem]
     for operation in operations:
         for one in (operation.body, operation.answer):
-            if one is not None and one is not Binary and one not in types:
+            if one not in {None, Binary, Stream} and one not in types:
                 types.append(one)
     return types
 
@@ -98,6 +98,9 @@ def _success(operation: Operation, by_type: dict[Any, Any]) -> dict[str, Any]:
     if answer is Binary:
         schema: Any = {"type": "string", "format": "binary"}
         return {"description": "The bytes.", "content": {"application/octet-stream": {"schema": schema}}}
+    if answer is Stream:
+        events = {"text/event-stream": {"schema": {"type": "string"}}}
+        return {"description": "Server-sent events, until one of the two goes away.", "content": events}
     return {"description": "Done.", "content": {"application/json": {"schema": by_type[answer]}}}
 
 

@@ -6,7 +6,7 @@ description, so that the two cannot differ.  A handler takes a `Call` and return
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeVar
 
@@ -46,6 +46,17 @@ class Binary(msgspec.Struct, frozen=True):
     data: bytes
     media_type: str
     name: str = ""
+
+
+class Stream:
+    """An answer that goes on: server-sent events.
+
+    `leave` ends what feeds them, also if nobody ever reads one; twice is harmless.
+    """
+
+    def __init__(self, events: AsyncIterator[bytes], leave: Callable[[], None]) -> None:
+        self.events = events
+        self.leave = leave
 
 
 class Call(Generic[Q, B]):

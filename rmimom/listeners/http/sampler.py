@@ -18,6 +18,7 @@ from rmimom.engine import Engine
 from rmimom.listeners.http.events import Hub
 from rmimom.listeners.http.history import History, Sample
 from rmimom.listeners.http.readings import read_destinations
+from rmimom.listeners.http.tails import Tails
 from rmimom.listeners.http.view import ServerView
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class Sampler:
     def __init__(self, view: ServerView, time: Callable[[], float]) -> None:
         self.history = History()
         self.hub = Hub()
+        self.tails = Tails()
         self._view = view
         self._time = time
         self._rows: dict[str, DestinationStatistics] = {}
@@ -69,6 +71,7 @@ class Sampler:
             task.cancel()
             await asyncio.wait([task])
         self.hub.close()
+        self.tails.close()
 
     async def _run(self) -> None:
         while True:
