@@ -13,10 +13,12 @@ from rmimom.core.state import SERVER
 from rmimom.core.statistics import DestinationStatistics, read_place
 from rmimom.destination import Destination, Queue, Topic
 from rmimom.listeners.http.connections import Consumer, consumers_of
+from rmimom.listeners.http.history import HistoryQuery
 from rmimom.listeners.http.operation import Call, Nothing, Operation, changeable
 from rmimom.listeners.http.paging import ListQuery, Page, page_of
 from rmimom.listeners.http.problems import not_found
 from rmimom.listeners.http.readings import read_destinations
+from rmimom.listeners.http.trends import TrendPoint
 from rmimom.roles import OPERATOR
 
 _Sort: TypeAlias = Literal[
@@ -71,6 +73,17 @@ class DestinationDetail(msgspec.Struct, frozen=True):
     consumers: list[Consumer]
     dead_letter_queue: str
     expiry_queue: str
+
+
+class TrendAnswer(msgspec.Struct, frozen=True):
+    """The points of a destination's charts, the oldest first.
+
+    There are none for the time before the server was active or, with very many destinations, before this one was first
+    looked at.
+    """
+
+    seconds: int
+    items: list[TrendPoint]
 
 
 class Paused(msgspec.Struct, frozen=True):
@@ -143,6 +156,21 @@ def find_place(call: Call[Any, Any], destination: Destination) -> Place:
     return place
 
 
+async def show_queue_history(call: Call[HistoryQuery, None]) -> TrendAnswer:
+    """Show what happened to a queue in the last minutes or hours, for charts."""
+    return _show_history(call, find_place(call, call.queue))
+
+
+async def show_topic_history(call: Call[HistoryQuery, None]) -> TrendAnswer:
+    """Show what happened to a topic in the last minutes or hours, for charts."""
+    return _show_history(call, find_place(call, call.topic))
+
+
+def _show_history(call: Call[HistoryQuery, None], place: Place) -> TrendAnswer:
+    trend = call.sampler.trends.look_at(str(place.destination))
+    return TrendAnswer(call.query.seconds, trend.points(call.query.seconds, call.query.points))
+
+
 async def delete_queue(call: Call[Nothing, None]) -> None:
     """Delete a queue with all that waits there; refused with 409 while it has consumers."""
     await call.engine.submit(DeleteDestination(SERVER, changeable(call.queue)))
@@ -195,6 +223,14 @@ OPERATIONS: Final = (
         status=HTTPStatus.CREATED,
     ),
     Operation(method="GET", path="/queues/{name}", handler=show_queue, tag="queues", answer=DestinationDetail),
+    Operation(
+        method="GET",
+        path="/queues/{name}/history",
+        handler=show_queue_history,
+        tag="queues",
+        query=HistoryQuery,
+        answer=TrendAnswer,
+    ),
     Operation(method="DELETE", path="/queues/{name}", handler=delete_queue, tag="queues", role=OPERATOR),
     Operation(
         method="POST", path="/queues/{name}/purge", handler=purge_queue, tag="queues", role=OPERATOR, answer=Count
@@ -224,5 +260,13 @@ OPERATIONS: Final = (
         status=HTTPStatus.CREATED,
     ),
     Operation(method="GET", path="/topics/{name}", handler=show_topic, tag="topics", answer=DestinationDetail),
+    Operation(
+        method="GET",
+        path="/topics/{name}/history",
+        handler=show_topic_history,
+        tag="topics",
+        query=HistoryQuery,
+        answer=TrendAnswer,
+    ),
     Operation(method="DELETE", path="/topics/{name}", handler=delete_topic, tag="topics", role=OPERATOR),
 )

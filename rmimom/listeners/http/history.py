@@ -7,7 +7,7 @@ day.  Counters are kept as they were read; rates are made of them when somebody 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Annotated, Final, TypeVar
 
 import msgspec
 
@@ -15,6 +15,13 @@ RINGS: Final = ((1, 900), (10, 1080), (60, 1440))
 """Seconds between samples, and how many are kept."""
 LONGEST: Final = 86_400
 SHORTEST: Final = 60
+
+
+class HistoryQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The time to look back on in seconds, and how many points are wanted at most."""
+
+    seconds: Annotated[int, msgspec.Meta(ge=SHORTEST, le=LONGEST)] = 900
+    points: Annotated[int, msgspec.Meta(ge=2, le=2000)] = 300
 
 
 class Sample(msgspec.Struct, frozen=True, gc=False):
@@ -82,18 +89,24 @@ class History:
             return []
         ring = next((ring for ring in self._rings if ring.step * ring.size >= seconds), self._rings[-1])
         since = self.last.at - seconds * 1000
-        samples = [sample for sample in ring if sample.at >= since]
-        stride = -(-len(samples) // most) if len(samples) > most else 1
-        # Counted from the end, so that the newest is always among them.
-        chosen = samples[::-1][::stride][::-1]
+        chosen = thin([sample for sample in ring if sample.at >= since], most)
         return [_point(before, sample) for before, sample in zip([chosen[0], *chosen], chosen, strict=False)]
+
+
+T = TypeVar("T")
+
+
+def thin(samples: list[T], most: int) -> list[T]:
+    """At most so many of the samples, evenly spaced; the newest is always among them."""
+    stride = -(-len(samples) // most) if len(samples) > most else 1
+    return samples[::-1][::stride][::-1]
 
 
 def _point(before: Sample, sample: Sample) -> Point:
     return Point(
         sample.at,
-        _rate(before.messages_in, sample.messages_in, sample.at - before.at),
-        _rate(before.messages_out, sample.messages_out, sample.at - before.at),
+        rate(before.messages_in, sample.messages_in, sample.at - before.at),
+        rate(before.messages_out, sample.messages_out, sample.at - before.at),
         sample.pending,
         sample.connections,
         sample.consumers,
@@ -101,6 +114,7 @@ def _point(before: Sample, sample: Sample) -> Point:
     )
 
 
-def _rate(before: int, after: int, milliseconds: int) -> float:
+def rate(before: int, after: int, milliseconds: int) -> float:
+    """How much a counter grew a second."""
     # A counter that is less than before began anew: another reign.
     return round(max(0, after - before) * 1000 / milliseconds, 3) if milliseconds > 0 else 0.0

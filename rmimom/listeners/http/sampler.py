@@ -19,6 +19,7 @@ from rmimom.listeners.http.events import Hub
 from rmimom.listeners.http.history import History, Sample
 from rmimom.listeners.http.readings import read_destinations
 from rmimom.listeners.http.tails import Tails
+from rmimom.listeners.http.trends import Trends
 from rmimom.listeners.http.view import ServerView
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class Sampler:
 
     def __init__(self, view: ServerView, time: Callable[[], float]) -> None:
         self.history = History()
+        self.trends = Trends()
         self.hub = Hub()
         self.tails = Tails()
         self._view = view
@@ -103,6 +105,7 @@ class Sampler:
             self._rows = {f"{row.kind}://{row.name}": row for row in rows}
             self._pending = sum(row.pending for row in rows)
             self._read_again_at = now + _SHARE * (self._time() - now)
+            self.trends.add(self._view.clock.now(), self._rows)
         return Sample(
             self._view.clock.now(),
             state.messages_in,

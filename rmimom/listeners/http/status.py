@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from rmimom.engine import EngineStatistics
-from rmimom.listeners.http.history import LONGEST, SHORTEST, Point
+from rmimom.listeners.http.history import HistoryQuery, Point
 from rmimom.listeners.http.operation import Call, Nothing, Operation
 from rmimom.listeners.http.readings import read_destinations
 from rmimom.listeners.http.warnings import Remark, disk_of, find_warnings
@@ -111,13 +111,6 @@ class WarningList(msgspec.Struct, frozen=True):
     """What somebody should look at, the worst first."""
 
     items: list[Remark]
-
-
-class HistoryQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The time to look back on in seconds, and how many points are wanted at most."""
-
-    seconds: Annotated[int, msgspec.Meta(ge=SHORTEST, le=LONGEST)] = 900
-    points: Annotated[int, msgspec.Meta(ge=2, le=2000)] = 300
 
 
 class HistoryAnswer(msgspec.Struct, frozen=True):
