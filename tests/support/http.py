@@ -20,7 +20,7 @@ from rmimom.core.broker import Broker
 from rmimom.core.state import Rules
 from rmimom.engine import Engine
 from rmimom.errors import IllegalStateError, JMSSecurityError
-from rmimom.listeners.http.app import Api, make_app
+from rmimom.listeners.http.console.routes import make_whole_app
 from rmimom.listeners.http.gate import Gate
 from rmimom.listeners.http.sampler import Sampler
 from rmimom.passwords import Cost
@@ -182,7 +182,7 @@ def in_room(conversation: Callable[[Room], Awaitable[None]], rules: Rules | None
             view = FakeView(engine, access, clock, ServerConfig(store="memory", data=Path("/nowhere")))
             gate = Gate(view)
             sampler = Sampler(view, lambda: clock.now() / 1000)
-            transport = httpx.ASGITransport(make_app(Api(view, gate, sampler)), raise_app_exceptions=True)
+            transport = httpx.ASGITransport(make_whole_app(view, gate, sampler), raise_app_exceptions=True)
             try:
                 async with httpx.AsyncClient(transport=transport, base_url="http://rmimom") as client:
                     await conversation(Room(view, gate, sampler, client))

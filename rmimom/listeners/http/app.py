@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 import msgspec
@@ -37,6 +37,7 @@ from rmimom.listeners.http import (
     tailing,
     users,
 )
+from rmimom.listeners.http.cookie import session_token
 from rmimom.listeners.http.gate import Caller, Gate, check_role
 from rmimom.listeners.http.openapi import describe
 from rmimom.listeners.http.operation import PREFIX, Binary, Call, Operation, Stream
@@ -145,12 +146,12 @@ class Api:
         return Route(pattern, _answered(answer), methods=list(by_method))
 
     async def _carry_out(self, operation: Operation, request: Request) -> Response:
-        address = _address(request)
+        address = address_of(request)
         caller = Caller("", "")
         if operation.role is not None:
             caller = await self._caller(request, operation.role)
         if operation.method not in _READING:
-            _check_origin(request)
+            check_origin(request)
         query = _read_query(operation, request)
         body = None if operation.body is None else await _read_body(operation, request)
         call: Call[Any, Any] = Call(
@@ -167,7 +168,13 @@ class Api:
         return Response(_encode(answer), operation.success.value, headers=_HEADERS, media_type="application/json")
 
     async def _caller(self, request: Request, role: str) -> Caller:
-        caller = await self.gate.caller(request.headers.get("authorization", ""), _address(request))
+        authorization = request.headers.get("authorization", "")
+        # A browser sends its cookie with whatever any page asks for, so it is good for looking and for nothing else.
+        token = session_token(request) if request.method in _READING and not authorization else ""
+        if token:
+            caller = await self.gate.caller_of_session(token)
+        else:
+            caller = await self.gate.caller(authorization, address_of(request))
         check_role(caller, role)
         return caller
 
@@ -231,18 +238,25 @@ class _EventStream(StreamingResponse):
             self._leave()
 
 
-def make_app(api: Api, more: Sequence[BaseRoute] = ()) -> ASGIApp:
-    """The application with the routes of the interface, and `more`."""
+Refuse: TypeAlias = Callable[[Request, Problem, Mapping[str, str]], Awaitable[Response]]
+"""Answers a request that no route takes, with a problem and the headers that go with it."""
+
+
+def make_app(api: Api, more: Sequence[BaseRoute] = (), refuse: Refuse | None = None) -> ASGIApp:
+    """The application with the routes of the interface, and `more`, whose errors of routing `refuse` answers."""
+
+    async def answer(request: Request, problem: Problem, headers: Mapping[str, str]) -> Response:
+        if refuse is None or request.scope["path"].startswith(f"{PREFIX}/"):
+            return problem_response(problem, headers)
+        return await refuse(request, problem, headers)
 
     async def of_http(request: Request, error: Exception) -> Response:
-        del request
         assert isinstance(error, HTTPException)
-        return problem_response(plain_problem(error.status_code), error.headers)
+        return await answer(request, plain_problem(error.status_code), error.headers or {})
 
     async def of_refusal(request: Request, error: Exception) -> Response:
-        del request
         assert isinstance(error, Refusal)
-        return problem_response(problem_of(error.error, error.status), error.headers)
+        return await answer(request, problem_of(error.error, error.status), error.headers)
 
     app = Starlette(routes=[*api.routes(), *more], exception_handlers={HTTPException: of_http, Refusal: of_refusal})
     app.router.redirect_slashes = False
@@ -283,12 +297,13 @@ def _json(data: object, status_code: int = HTTPStatus.OK) -> Response:
     return Response(_encode(data), status_code, headers=_HEADERS, media_type="application/json")
 
 
-def _address(request: Request) -> str:
+def address_of(request: Request) -> str:
+    """Where a request comes from."""
     return request.client.host if request.client is not None else ""
 
 
-def _check_origin(request: Request) -> None:
-    """Refuse what a page of another site made a browser send."""
+def check_origin(request: Request) -> None:
+    """Raise Refusal for what a page of another site made a browser send."""
     origin = request.headers.get("origin")
     if origin is not None and urlsplit(origin).netloc != request.headers.get("host", ""):
         raise Refusal(

@@ -133,7 +133,7 @@ class HttpListener:
 
 def _load(listener: HttpListener) -> WebServer:
     """Import what serving needs."""
-    from rmimom.listeners.http.app import Api, make_app
+    from rmimom.listeners.http.console.routes import make_whole_app
     from rmimom.listeners.http.serving import make_server
 
-    return make_server(make_app(Api(listener.view, listener.gate, listener.sampler)))
+    return make_server(make_whole_app(listener.view, listener.gate, listener.sampler))

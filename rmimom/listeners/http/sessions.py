@@ -23,12 +23,16 @@ _MOST: Final = 1000
 
 
 class Session(msgspec.Struct):
-    """One session; `digest` is that of the password when it began; times in milliseconds since 1970 UTC."""
+    """One session; `digest` is that of the password when it began; times in milliseconds since 1970 UTC.
+
+    `notices` are what the console says on its next page, each a level and a text.
+    """
 
     user: str
     digest: bytes
     began: int
     used: int
+    notices: list[tuple[str, str]] = []
 
     @property
     def ends(self) -> int:
