@@ -31,17 +31,25 @@ def main() -> None:
     show_default="the week in 12 seconds",
     help="How many times faster than it happened the week is replayed; 0 means as fast as possible.",
 )
+@click.option(
+    "--failover/--no-failover",
+    default=True,
+    show_default=True,
+    help="With a standby that takes over, or with one server that is started again.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON and nothing else.")
-def demo(speed: float, as_json: bool) -> None:
-    """Replay a week of earthquakes through a server that is killed half-way.
+def demo(speed: float, failover: bool, as_json: bool) -> None:
+    """Replay a week of earthquakes through an active server that is killed half-way, and its standby.
 
-    Starts a name server and a server; an archive with durable subscriptions that is offline for half of the time; a
+    Starts a name server and two servers; an archive with durable subscriptions that is offline for half of the time; a
     desk that chooses strong earthquakes with a selector and passes them on in transactions; and two workers, whose
-    failures become dead letters that are sent back.  Exit code 0 only if everything arrived, and nothing twice.
+    failures become dead letters that are sent back.  Exit code 0 only if everything arrived, nothing twice, and the
+    standby is active at the end.
 
     \b
     Examples:
       rmimom demo
+      rmimom demo --no-failover
       rmimom demo --speed 0 --json
     """
     # Imported here, so that `rmimom --help` does not wait for the client library and rich.
@@ -52,12 +60,11 @@ def demo(speed: float, as_json: bool) -> None:
     quakes = [quake for quake, _ in read_quakes()]
     try:
         with View(len(quakes), sum(quake.strong for quake in quakes), as_json) as view:
-            director = Director(speed, view.watch)
-            rows = director.run()
-        view.close(rows, director.longest_pause, director.restart_seconds)
+            outcome = Director(speed, view.watch, failover=failover).run()
+        view.close(outcome)
     except JMSError as error:
         raise click.ClickException(error.text) from error
-    sys.exit(0 if all(row.ok for row in rows) else 1)
+    sys.exit(0 if outcome.ok else 1)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """The demonstration from beginning to end.
 
 A week of reports is published, each to the topic of its network.  The archive has durable subscriptions and goes
-offline after a quarter of the stream; half-way the server is killed with SIGKILL and started again; after three
-quarters the archive comes back.  A desk chooses the strong earthquakes with a selector and passes them on in
+offline after a quarter of the stream; half-way the active server is killed with SIGKILL, and its standby takes over;
+after three quarters the archive comes back.  A desk chooses the strong earthquakes with a selector and passes them on in
 transactions, each to a queue of work and to a journal.  Two workers compete for the work.  They fail on reports with a
 tsunami message, which become dead letters; when all is published they are replaced by repaired ones, and the dead
 letters are sent back.  At the end everything must be there, and nothing twice.
@@ -18,12 +18,14 @@ from collections.abc import Callable
 from multiprocessing.queues import Queue as ReportQueue
 from pathlib import Path
 
-from rmimom.admin.remote import Whereabouts, administration
+from rmimom.admin.remote import administration
 from rmimom.client.factory import ConnectionFactory
 from rmimom.client.session import Session
 from rmimom.demo import processes
 from rmimom.demo.actors import JOURNAL, STRONG_QUAKES, Actor, Report, archive, pass_on, quiet, work
+from rmimom.demo.outcome import Outcome
 from rmimom.demo.quakes import read_quakes
+from rmimom.demo.servers import Alone, Pair, Servers
 from rmimom.demo.tally import Row, Tally, made_row
 from rmimom.errors import ConnectionFailedError
 
@@ -40,11 +42,13 @@ LINGER = 1.0
 class Director:
     """Runs the demonstration; `watch(what, tally)` is told of every step.
 
-    `speed` is how many times faster than it happened the week is replayed, 0 for as fast as possible.
+    `speed` is how many times faster than it happened the week is replayed, 0 for as fast as possible.  Without
+    `failover` there is no standby: the server is started again on its data.
     """
 
-    def __init__(self, speed: float, watch: Callable[[str, Tally], None]) -> None:
+    def __init__(self, speed: float, watch: Callable[[str, Tally], None], *, failover: bool = True) -> None:
         self._speed = speed
+        self._servers: type[Servers] = Pair if failover else Alone
         self._watch = watch
         self._tally = Tally()
         self._reports: ReportQueue[Report] = multiprocessing.get_context("spawn").Queue()
@@ -52,30 +56,26 @@ class Director:
         self._quakes = read_quakes()
         self._strong = sum(quake.strong for quake, _ in self._quakes)
         self._poisonous = sum(quake.poisonous for quake, _ in self._quakes)
-        self.restart_seconds = 0.0
+        self._killed_at = 0.0
+        self._pause = 0.0
 
-    @property
-    def longest_pause(self) -> float:
-        """The longest that one publish took, in seconds."""
-        return self._tally.longest_pause
-
-    def run(self) -> list[Row]:
-        """Play it; returns the closing table."""
+    def run(self) -> Outcome:
+        """Play it; returns what came of it."""
         quiet()
         with tempfile.TemporaryDirectory(prefix="rmimom-demo-") as name:
             directory = Path(name)
             name_server, nameserver = processes.start_name_server(directory)
-            server = processes.server(directory, nameserver)
+            servers = self._servers(directory, nameserver, self._step)
             try:
                 self._step(f"name server at {nameserver}")
-                pid = processes.server_pid(server.start())
-                self._step(f"server started, process {pid}")
-                return self._play(server, nameserver, Whereabouts(None, None, directory / "data", None))
+                servers.start()
+                rows = self._play(servers, nameserver)
+                return Outcome(servers.title, rows, self._pause, servers.who_is_active(), servers.successor.name)
             finally:
-                server.stop()
+                servers.stop()
                 name_server.stop()
 
-    def _play(self, server: processes.Process, nameserver: str, where: Whereabouts) -> list[Row]:
+    def _play(self, servers: Servers, nameserver: str) -> list[Row]:
         networks = sorted({quake.network for quake, _ in self._quakes})
         listener = threading.Thread(target=self._listen, daemon=True)
         listener.start()
@@ -96,23 +96,24 @@ class Director:
                         keeper.end()
                         self._step("the archive went offline; its messages wait for it")
                     elif number == total // 2:
-                        self._kill_and_restart(server)
+                        self._killed_at = time.perf_counter()
+                        servers.kill_active()
                     elif number == total * 3 // 4:
                         keeper = self._start_archive(nameserver, networks)
                         self._step("the archive comes back")
                     self._pace(number)
-                    began = time.perf_counter()
                     publishers[quake.network].publish(line, properties=quake.properties)
                     self._tally.published += 1
-                    self._tally.longest_pause = max(self._tally.longest_pause, time.perf_counter() - began)
+                    if self._killed_at and not self._pause:
+                        self._pause = time.perf_counter() - self._killed_at
                     self._watch("", self._tally)
                 self._step("everything is published; waiting for the last to arrive")
-                self._settle(lambda: self._has_arrived(where))
+                self._settle(lambda: self._has_arrived(servers))
                 self._step(f"{self._tally.dead} dead letters in {DEAD_LETTERS}: the workers fail on tsunamis")
                 for worker in workers:
                     worker.end()
                 workers = self._start_workers(nameserver, repaired=True)
-                with administration(where) as admin:
+                with administration(servers.where) as admin:
                     self._tally.sent_back = admin.retry(DEAD_LETTERS)
                 self._step("the workers are repaired and the dead letters sent back")
                 self._settle(lambda: self._tally.count(*WORKERS) >= self._strong)
@@ -148,19 +149,6 @@ class Director:
             for entry in entries:
                 self._tally.note(JOURNAL, str(entry.properties["id"]))
 
-    def _kill_and_restart(self, server: processes.Process) -> None:
-        self._step("SIGKILL to the server")
-        server.kill()
-
-        def restart() -> None:
-            began = time.perf_counter()
-            pid = processes.server_pid(server.start())
-            self.restart_seconds = time.perf_counter() - began
-            self._step(f"server started again, process {pid}")
-
-        # The publisher does not wait for it: what it publishes meanwhile waits in its connection.
-        threading.Thread(target=restart, daemon=True).start()
-
     def _pace(self, number: int) -> None:
         if self._speed and number:
             gap = (self._quakes[number][0].time - self._quakes[number - 1][0].time) / 1000 / self._speed
@@ -182,10 +170,10 @@ class Director:
             if not self._online.acquire(timeout=SETTLE_LIMIT):
                 raise ConnectionFailedError(f"an actor is not online after {SETTLE_LIMIT:g} s")
 
-    def _has_arrived(self, where: Whereabouts) -> bool:
+    def _has_arrived(self, servers: Servers) -> bool:
         """Whether every report is where it can be before the workers are repaired."""
         tally = self._tally
-        with administration(where) as admin:
+        with administration(servers.where) as admin:
             tally.dead = len(admin.dead_letters(DEAD_LETTERS))
         worked = tally.count(*WORKERS) + tally.dead
         return tally.count(ARCHIVE) >= len(self._quakes) and tally.count(DESK) >= self._strong <= worked

@@ -1,4 +1,4 @@
-"""The processes of the demonstration: a name server and a server that can be killed."""
+"""The processes of the demonstration, which can be killed, and the name server among them."""
 
 from __future__ import annotations
 
@@ -69,26 +69,6 @@ def start_name_server(directory: Path) -> tuple[Process, str]:
     """A name server on a free port; returns it and its address."""
     process = Process("name-server", directory, "rmimom.nameserver", "--port", "0", "--data", str(directory / "ns"))
     return process, process.start()
-
-
-def server(directory: Path, nameserver: str) -> Process:
-    """A server on a free port, not started yet."""
-    return Process(
-        "server",
-        directory,
-        "rmimom.server_cli",
-        "--active",
-        "--port",
-        "0",
-        "--data",
-        str(directory / "data"),
-        "--nameserver",
-        nameserver,
-        "--http",
-        "off",
-        "--stomp",
-        "off",
-    )
 
 
 def server_pid(ready: str) -> int:

@@ -26,8 +26,6 @@ class Tally:
         self.published = 0
         self.dead = 0
         self.sent_back = 0
-        self.longest_pause = 0.0
-        """The longest that one publish took, in seconds."""
 
     def note(self, actor: str, quake: str) -> None:
         """An actor got an earthquake."""

@@ -14,7 +14,8 @@ from rich.live import Live
 from rich.table import Table
 
 from rmimom.demo.director import ARCHIVE, DESK, WORKERS
-from rmimom.demo.tally import Row, Tally
+from rmimom.demo.outcome import Outcome
+from rmimom.demo.tally import Tally
 
 REFRESH = 10
 """Pictures a second."""
@@ -72,29 +73,33 @@ class View:
             picture.add_row("", step, "")
         return picture
 
-    def close(self, rows: list[Row], tally_pause: float, restart: float) -> None:
+    def close(self, outcome: Outcome) -> None:
         """Show the closing table."""
         if self._as_json:
             click.echo(
                 json.dumps(
                     {
-                        "ok": all(row.ok for row in rows),
-                        "rows": [msgspec.to_builtins(row) for row in rows],
-                        "longest_pause_ms": round(tally_pause * 1000),
-                        "restart_ms": round(restart * 1000),
+                        "ok": outcome.ok,
+                        "rows": [msgspec.to_builtins(row) for row in outcome.rows],
+                        "pause_ms": round(outcome.pause * 1000),
+                        "active": outcome.active,
+                        "active_must_be": outcome.successor,
                     },
                     indent=2,
                 )
             )
             return
-        table = Table(title="A week of earthquakes, one server killed on the way")
+        table = Table(title=outcome.title)
         for title in ("", "seen", "must be", "twice", ""):
             table.add_column(title, justify="right" if title else "left")
-        for row in rows:
-            mark = "[green]right[/]" if row.ok else "[red]WRONG[/]"
-            table.add_row(row.name, f"{row.seen:,}", f"{row.expected:,}", f"{row.duplicates:,}", mark)
+        for row in outcome.rows:
+            table.add_row(row.name, f"{row.seen:,}", f"{row.expected:,}", f"{row.duplicates:,}", _mark(row.ok))
+        table.add_section()
+        right = outcome.active == outcome.successor
+        table.add_row("server that is active at the end", outcome.active or "nobody", outcome.successor, "", _mark(right))
+        table.add_row("pause from the kill to the next publish", f"{outcome.pause * 1000:,.0f} ms")
         self._console.print(table)
-        self._console.print(
-            f"The server was back {restart * 1000:,.0f} ms after it was started again; "
-            f"the longest publish took {tally_pause * 1000:,.0f} ms, none failed."
-        )
+
+
+def _mark(ok: bool) -> str:
+    return "[green]right[/]" if ok else "[red]WRONG[/]"

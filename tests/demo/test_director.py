@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from rmimom.demo.director import Director
+from rmimom.demo.outcome import Outcome
 from rmimom.demo.tally import Tally
 
 
@@ -21,15 +22,24 @@ def _loud_afterwards() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def test_the_week_comes_out_right() -> None:
-    """Given a server that is killed half-way, when the week was played, then every line of the table is right."""
+def play(*, failover: bool) -> tuple[Outcome, list[str]]:
+    """Play the week; what came of it, and the steps."""
     steps: list[str] = []
 
     def watch(what: str, tally: Tally) -> None:
         del tally
         steps.append(what)
 
-    rows = Director(0.0, watch).run()
-    assert [row for row in rows if not row.ok] == []
-    assert [row.expected for row in rows] == [1707, 1707, 85, 85, 3, 3, 85]
-    assert "SIGKILL to the server" in steps
+    return Director(0.0, watch, failover=failover).run(), steps
+
+
+@pytest.mark.parametrize(("failover", "successor"), [(True, "two"), (False, "one")], ids=["standby", "restart"])
+def test_the_week_comes_out_right(failover: bool, successor: str) -> None:
+    """Given a server that is killed half-way, when the week was played, then every line of the table is right."""
+    outcome, steps = play(failover=failover)
+    assert [row for row in outcome.rows if not row.ok] == []
+    assert [row.expected for row in outcome.rows] == [1707, 1707, 85, 85, 3, 3, 85]
+    assert (outcome.active, outcome.successor, outcome.ok) == (successor, successor, True)
+    assert outcome.pause > 0
+    killed = next(number for number, step in enumerate(steps) if step.startswith("SIGKILL to server one"))
+    assert any(step.startswith(f"server {successor}") for step in steps[killed:]), steps
