@@ -6,7 +6,7 @@ usage() {
     cat <<'TEXT'
 usage: ./go COMMAND [ARGUMENTS]
 
-  ./go demo [options]   run the demonstration: a week of real earthquake reports through a real server
+  ./go demo [options]   run the demonstration: a week of real earthquake reports, and a failover
   ./go test [options]   run the tests; options are passed on to pytest
   ./go dev              only set up: everything for working on rmimom, the style and type checkers too
   ./go run PROGRAM ...  run any program of the environment: ./go run rmimom-server --help

@@ -132,8 +132,8 @@ class Director:
             made_row("published to the topics of the networks", tally.published, total),
             tally.row("archive (durable, offline for a while)", total, ARCHIVE),
             tally.row("chosen by the selector and passed on", self._strong, DESK),
-            tally.row("in the journal, by the same transactions", self._strong, JOURNAL),
-            made_row("dead letters: the workers failed on them", tally.dead, self._poisonous),
+            tally.row("in the journal, by the same commits", self._strong, JOURNAL),
+            made_row("dead letters, for the workers failed", tally.dead, self._poisonous),
             made_row("sent back when they were repaired", tally.sent_back, self._poisonous),
             tally.row(f"worked by {' and '.join(WORKERS)}", self._strong, *WORKERS),
         ]
