@@ -2,10 +2,10 @@
 
 A week of reports is published, each to the topic of its network.  The archive has durable subscriptions and goes
 offline after a quarter of the stream; half-way the active server is killed with SIGKILL, and its standby takes over;
-after three quarters the archive comes back.  A desk chooses the strong earthquakes with a selector and passes them on in
-transactions, each to a queue of work and to a journal.  Two workers compete for the work.  They fail on reports with a
-tsunami message, which become dead letters; when all is published they are replaced by repaired ones, and the dead
-letters are sent back.  At the end everything must be there, and nothing twice.
+after three quarters the archive comes back.  A desk chooses the strong earthquakes with a selector and passes them on
+in transactions, each to a queue of work and to a journal.  Two workers compete for the work.  They fail on reports
+with a tsunami message, which become dead letters; when all is published they are replaced by repaired ones, and the
+dead letters are sent back.  At the end everything must be there, and nothing twice.
 """
 
 from __future__ import annotations

@@ -95,8 +95,8 @@ class View:
         for row in outcome.rows:
             table.add_row(row.name, f"{row.seen:,}", f"{row.expected:,}", f"{row.duplicates:,}", _mark(row.ok))
         table.add_section()
-        right = outcome.active == outcome.successor
-        table.add_row("server that is active at the end", outcome.active or "nobody", outcome.successor, "", _mark(right))
+        active, successor = outcome.active, outcome.successor
+        table.add_row("server that is active at the end", active or "nobody", successor, "", _mark(active == successor))
         table.add_row("pause from the kill to the next publish", f"{outcome.pause * 1000:,.0f} ms")
         self._console.print(table)
 
