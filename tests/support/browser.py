@@ -143,7 +143,9 @@ class Visitor:
     def close(self) -> None:
         """Leave, and find that the browser had nothing to complain of but refusals that the test expects."""
         self.context.close()
-        refusals = tuple(f"error: Failed to load resource: the server responded with a status of {code}" for code in self.expected)
+        refusals = tuple(
+            f"error: Failed to load resource: the server responded with a status of {code}" for code in self.expected
+        )
         found = [one for one in self.complaints if not one.startswith(refusals)]
         assert found == []
 

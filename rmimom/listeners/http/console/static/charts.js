@@ -143,7 +143,7 @@ class Chart {
 
 /** A tick of the axis of time: to the second only if there is room for seconds. */
 const time = (at) => (span > 60 ? clock(at * 1000).slice(0, 5) : clock(at * 1000));
-const numbers = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
+const numbers = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 2 });
 const short = (value) => (value === null ? "" : numbers.format(value));
 
 /** A colour as canvas understands it: of `light-dark()` the part that holds now. */
