@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from support.cluster import Cluster, cluster, status, wait_active, wait_in_sync
+from support.commands import run_command
 from support.load import WORK, Witness, receiver
 from support.processes import TIME_LIMIT, ServerProcess, start_name_server, start_server, wait_for
 
@@ -125,6 +126,68 @@ def test_the_active_goes_on_alone_when_the_standby_is_killed(tmp_path: Path) -> 
             load.go_on()
             load.finish(first)
         assert status(first)["epoch"] == first.facts["epoch"]
+
+
+def switch_over(active: ServerProcess) -> None:
+    """Let its standby become active."""
+    ended = run_command("rmimom.admin.cli", "--data", active.data, "cluster", "switchover", home=active.data.parent)
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_after_a_switchover_the_old_active_comes_back_by_the_log(tmp_path: Path) -> None:
+    """Both logs end at the same place, so nothing is copied, whatever clients do meanwhile."""
+    with cluster(tmp_path) as servers:
+        first, second = servers.pair()
+        copies = first.log.count("gets a copy")
+        with work(servers) as load:
+            active, other = first, second
+            for _ in range(3):
+                load.go_on()
+                switch_over(active)
+                load.witness.fault("switchover")
+                active, other = other, active
+                wait_active(active)
+                wait_in_sync(active, other)
+            load.go_on()
+            load.finish(active)
+        assert (first.log + second.log).count("gets a copy") == copies
+
+
+def test_a_rolling_restart_costs_nothing(tmp_path: Path) -> None:
+    """Given an active that is asked to stop, then it hands over first: no heartbeat is missed, nothing is copied."""
+    with cluster(tmp_path) as servers:
+        first, second = servers.pair()
+        with work(servers) as load:
+            load.go_on()
+            assert first.stop() == 0
+            load.witness.fault("stop")
+            assert "handed over" in first.log
+            assert wait_active(second)["coordination"]["configuration"]["why"] == f"handed over by {first.server_id}"
+            load.go_on()
+            again = servers.standby("one")
+            wait_in_sync(second, again)
+            load.go_on()
+            assert second.stop() == 0
+            load.witness.fault("stop")
+            assert wait_active(again)["coordination"]["configuration"]["why"] == f"handed over by {second.server_id}"
+            load.go_on()
+            load.finish(again)
+        for server in (second, again):
+            assert "is suspected" not in server.log
+            assert "gets a copy" not in server.log
+
+
+def test_an_active_that_is_alone_or_told_so_stops_without_handing_over(tmp_path: Path) -> None:
+    with cluster(tmp_path) as servers:
+        first = servers.active("one", "--handover-timeout", "0")
+        second = servers.standby("two")
+        wait_in_sync(first, second)
+        assert first.stop() == 0
+        assert "handed over" not in first.log
+        # The standby does what it does when the active is gone.
+        wait_active(second)
+        assert second.stop() == 0
+        assert "handed over" not in second.log
 
 
 def test_three_servers_survive_two_failures_in_a_row(tmp_path: Path) -> None:
