@@ -7,6 +7,7 @@ usage() {
 usage: ./go COMMAND [ARGUMENTS]
 
   ./go demo [options]   run the demonstration: a week of real earthquake reports, and a failover
+  ./go chaos [options]  break a cluster of real servers under load, and judge what its clients saw
   ./go test [options]   run the tests; options are passed on to pytest
   ./go dev              only set up: everything for working on rmimom, the style and type checkers too
   ./go run PROGRAM ...  run any program of the environment: ./go run rmimom-server --help
@@ -75,6 +76,7 @@ command=$1
 shift
 case $command in
     demo) install ""; exec .venv/bin/rmimom demo "$@" ;;
+    chaos) install ""; exec .venv/bin/rmimom-chaos "$@" ;;
     test) install test; exec .venv/bin/python -m pytest "$@" ;;
     dev) install dev ;;
     run)

@@ -286,10 +286,8 @@ class FakeConnection:
                 if box in boxes:
                     boxes.remove(box)
                     self.broker.boxes.pop(box, None)
-                    break
-            else:
-                raise InvalidDestinationError(f"no durable subscription named {name!r}")
-        self.server.fail_if_planned("unsubscribe", self)
+                    return
+            raise InvalidDestinationError(f"no durable subscription named {name!r}")
 
     @expose
     def create_temporary(self, destination: str) -> None:

@@ -9,10 +9,21 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
+from types import MappingProxyType
 
 from rmimom_chaos.burial_checkers import check_browsing, check_dead_letters
 from rmimom_chaos.history import FAIL, INVOKE, OK, Event, History, producer_of
-from rmimom_chaos.judging import EXPIRED, Findings, Sends, Verdict, among, drained_places, received_at, remaining_at
+from rmimom_chaos.judging import (
+    EXPIRED,
+    Findings,
+    Sends,
+    Troubles,
+    Verdict,
+    among,
+    drained_places,
+    received_at,
+    remaining_at,
+)
 
 
 def _judge_place(
@@ -251,20 +262,26 @@ FULL = 6000
 """Milliseconds from the beginning of a full disk in which what was decided before waits to be told."""
 
 
-def check_times(history: History, late: int = LATE) -> Verdict:
+def check_times(history: History, late: int = LATE, skews: Mapping[str, int] = MappingProxyType({})) -> Verdict:
     """Promise 7: nothing before its delivery time (§7.9), nothing after its expiration (§3.4.9).
 
     After a failure nothing before the time that was asked for, unless there was trouble after which the server cannot
-    know of it any more.  A dead letter does not expire, and nothing is buried as expired too early.
+    know of it any more.  A dead letter does not expire, and nothing is buried as expired too early.  What was decided
+    before a fault that heals may wait until then.  `skews` are faults after which the clock of a server may be wrong by
+    so many milliseconds.
     """
     findings = Findings()
     sends = Sends(history)
     last_full = -FULL
+    skew = 0
     put_off: dict[tuple[str, str], int] = {}
+    troubles = Troubles(history)
     for event in history:
         key = (event.place, event.value)
+        troubles.look(event)
         if event.op == "fault":
             put_off.clear()
+            skew = max(skew, skews.get(event.value, 0))
             if event.value == "full":
                 last_full = event.time
         elif event.op == "release":
@@ -275,15 +292,15 @@ def check_times(history: History, late: int = LATE) -> Verdict:
         if event.op != "receive" or asked is None:
             continue
         when = event.released or event.time
-        if when < asked.delivery_time:
+        if when < asked.delivery_time - skew:
             findings.add(event.value, f"was delivered {asked.delivery_time - when} ms before its time")
-        if event.reason == EXPIRED and not 0 < asked.expiration <= event.dead_at:
+        if event.reason == EXPIRED and not 0 < asked.expiration <= event.dead_at + skew:
             findings.add(event.value, f"was buried as expired at {event.dead_at}, but expires at {asked.expiration}")
         if event.dead_at or event.retried_at:
             continue
-        if when < put_off.pop(key, 0):
+        if when < put_off.pop(key, 0) - skew:
             findings.add(event.value, f"came again to {event.place} before the delay after its failure was over")
-        if asked.expiration and when > asked.expiration + late and when > last_full + FULL:
+        if 0 < asked.expiration < when - late - skew and asked.expiration > troubles.last and when > last_full + FULL:
             findings.add(event.value, f"was delivered {when - asked.expiration} ms after its expiration")
     return findings.verdict("times")
 
@@ -384,15 +401,18 @@ def check_redelivery(history: History, unnoticed: int = UNNOTICED) -> Verdict:
     """A message comes once with count 1, and no two deliveries have the same count (§3.4.7, §3.5.11).
 
     A first delivery has count 1, unless something happened since its send, or not long before, after which the server
-    may have delivered it in vain.
+    may have delivered it in vain.  What heals has happened all the time until then.
     """
     findings = Findings()
     sends = Sends(history)
     counts: dict[tuple[str, str], set[int]] = defaultdict(set)
     last_trouble = -unnoticed
+    troubles = Troubles(history)
     for event in history:
+        troubles.look(event)
         if event.op in {"fault", "release"}:
             last_trouble = event.time
+        last_trouble = max(last_trouble, troubles.last)
         if event.op != "receive":
             continue
         family = sends.burials.family(event.place)

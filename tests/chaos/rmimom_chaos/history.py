@@ -20,8 +20,14 @@ An operation is a pair of events of one process: `invoke`, then `ok` (it was don
     browse       value, place, consumer (one pass through the queue), tag, released (when the page was asked for),
                  least_priority, retried_at, dead_at: a browser saw it; only `ok`
     fault        value says which: crash, torn, closed, full …; only `info`
+    heal         value: the fault of this name is over; only `info`
+    lost         the process lost its server, `restored` it found one again; only `info`
+    own          server, epoch: this server became active in this epoch, as the process says; only `info`
     remains      value, place: what the server still has at the end; only `ok`
     drain        place: the consumers took all that there was; a drain without `ok` was cut short
+
+Messages of a group name it at invoke of the send.  What was confirmed may name the server and the epoch that confirmed
+it.  Histories of several processes are put in order by `monotonic`, which no step of a wall clock touches.
 
 A *place* is where messages wait: a queue's text form, or a subscription by any name.  A *consumer* is one incarnation:
 after a reconnection it has another name.  Every value is unique: the name of its producer, a dash and a counter from 1.
@@ -43,7 +49,8 @@ INFO: Final = "info"
 class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     """One event; `time`, `released`, `delivery_time` and `expiration` are milliseconds since 1970 UTC.
 
-    `released` is when the server let a received message go, if the writer of the history can know it.
+    `released` is when the server let a received message go, if the writer of the history can know it.  `monotonic` are
+    microseconds of a clock that all processes share, 0 where time alone is enough.
     """
 
     time: int
@@ -70,9 +77,14 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     failures: int = 0
     dead_at: int = 0
     retried_at: int = 0
+    group: str = ""
+    server: str = ""
+    epoch: int = 0
+    monotonic: int = 0
 
     def __str__(self) -> str:
         shown = msgspec.to_builtins(self)
+        shown.pop("monotonic", None)
         first = [str(shown.pop(name)) for name in ("time", "process", "type", "op")]
         return " ".join([*first, *(f"{name}={value}" for name, value in shown.items())])
 
@@ -100,8 +112,9 @@ def read_lines(data: bytes) -> History:
 
 
 def merged(histories: Iterable[History]) -> History:
-    """The histories of several processes as one, by time."""
-    return sorted((event for history in histories for event in history), key=lambda event: event.time)
+    """The histories of several processes as one, in the order of time."""
+    events = [event for history in histories for event in history]
+    return sorted(events, key=lambda event: (event.monotonic, event.time))
 
 
 def excerpt(history: Sequence[Event], values: set[str], limit: int = 60) -> Iterator[str]:

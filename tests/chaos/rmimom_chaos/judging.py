@@ -118,6 +118,24 @@ class Sends:
         return asked is not None and not asked.persistent and self.last_crash >= self.begun[value]
 
 
+class Troubles:
+    """When there was trouble last, of the kind that heals; `look` at each event in turn."""
+
+    def __init__(self, history: History) -> None:
+        self._lasting = {event.value for event in history if event.op == "heal"}
+        self._under_way: set[str] = set()
+        self.last = -1_000_000
+
+    def look(self, event: Event) -> None:
+        """There is trouble from the fault until it heals, and when a client loses its server or finds it again."""
+        if event.op == "fault" and event.value in self._lasting:
+            self._under_way.add(event.value)
+        elif event.op == "heal":
+            self._under_way.discard(event.value)
+        if self._under_way or event.op in {"heal", "lost", "restored"}:
+            self.last = event.time
+
+
 def received_at(history: History) -> dict[str, Counter[str]]:
     """By place, how often each value was received."""
     received: dict[str, Counter[str]] = defaultdict(Counter)

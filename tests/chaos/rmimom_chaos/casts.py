@@ -1,0 +1,21 @@
+"""Who plays in which process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from rmimom_chaos.actor import Actor, Scene
+from rmimom_chaos.sending import senders
+from rmimom_chaos.taking import takers
+
+CASTS: Final[Mapping[str, tuple[Callable[[Scene], Actor], ...]]] = {**senders(), **takers()}
+"""By the name of the process."""
+NODES: Final = {
+    "senders-1": "clients-1",
+    "takers-2": "clients-1",
+    "senders-2": "clients-2",
+    "takers-1": "clients-2",
+    "forwarders": "clients-2",
+}
+"""Where in the network each process is."""

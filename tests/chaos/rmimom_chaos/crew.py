@@ -1,0 +1,82 @@
+"""All processes of a run: the cluster and its clients."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rmimom_chaos.casts import CASTS, NODES
+from rmimom_chaos.cluster import PASSWORD, USER, Cluster
+from rmimom_chaos.process import Process, ProcessError
+
+
+class Crew:
+    """The clients, each process under the name of its cast; they write their histories into `directory`."""
+
+    def __init__(self, cluster: Cluster, seed: int, rate: float) -> None:
+        self.cluster = cluster
+        self.directory = cluster.directory / "history"
+        self.directory.mkdir()
+        self.clients: dict[str, Process] = {}
+        self._seed = seed
+        self._rate = rate / 6
+        self._incarnations = dict.fromkeys(CASTS, 0)
+
+    @property
+    def histories(self) -> list[Path]:
+        """The files that clients have written."""
+        return sorted(self.directory.glob("*.jsonl"))
+
+    def start(self) -> None:
+        """Start all clients."""
+        for cast in CASTS:
+            self.start_client(cast)
+
+    def start_client(self, cast: str) -> None:
+        """Start the clients of one process, as new ones."""
+        self._incarnations[cast] += 1
+        number = self._incarnations[cast]
+        cluster = self.cluster
+        arguments = ["--cast", cast, "--incarnation", str(number), "--seed", str(self._seed)]
+        arguments += ["--rate", str(self._rate), "--nameserver", cluster.nameserver]
+        arguments += ["--user", USER, "--password", PASSWORD]
+        # A callback would pass by the proxies.
+        arguments += ["--delivery", "pull" if cluster.network.kind == "proxy" else ""]
+        arguments += ["--history", str(self.directory / f"{cast}.{number}.jsonl")]
+        self.clients[cast] = cluster.spawn(
+            NODES[cast],
+            f"the clients {cast}",
+            ["-m", "rmimom_chaos.worker", *arguments],
+            cluster.directory / f"{cast}.log",
+        )
+
+    def kill_client(self, cast: str) -> None:
+        """SIGKILL."""
+        self.clients[cast].kill()
+
+    def stop_sending(self) -> None:
+        """Let them send no more."""
+        for client in self.clients.values():
+            client.say("stop-sending")
+
+    def end(self) -> None:
+        """Let them go; raises ProcessError if one has failed."""
+        for client in self.clients.values():
+            client.say("end")
+        failed = [client.name for client in self.clients.values() if client.wait()]
+        if failed:
+            raise ProcessError(f"{', '.join(failed)} failed; see the logs in {self.cluster.directory}")
+
+    def check(self) -> None:
+        """Raises ProcessError if clients or servers have ended by themselves."""
+        for client in self.clients.values():
+            if not client.alive:
+                raise ProcessError(f"{client.name} ended by themselves; see {client.log}")
+        for server in self.cluster.servers:
+            if server.process is not None and not server.process.alive:
+                raise ProcessError(f"server {server.name} ended by itself; see {server.log}")
+
+    def stop(self) -> None:
+        """Kill what still runs."""
+        for client in self.clients.values():
+            client.kill()
+        self.cluster.stop()
