@@ -136,6 +136,16 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
             most=3600,
         ),
     ] = 2.0
+    handover_timeout: Annotated[
+        float,
+        About(
+            "How long an active that is asked to stop tries to hand over to a standby in sync before it stops all the "
+            "same. With 0 it does not try.",
+            unit="seconds",
+            least=0,
+            most=3600,
+        ),
+    ] = 5.0
     heartbeat_interval: Annotated[
         float,
         About(

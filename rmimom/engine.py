@@ -261,13 +261,18 @@ class Engine:
                 self.tell(Disconnect(connection))
 
     async def pause(self) -> Position:
-        """Let commands wait undecided, and return when everything decided is told; the position is that of the log."""
+        """Let commands wait undecided, and return when everything decided is told; the position is that of the log.
+
+        Raises StoreError if serving ends before that.
+        """
         if self._held is None:
             self._held = []
-        while self._committing or not self._open.empty:
+        while self._failure is None and (self._committing or not self._open.empty):
             self._flush()
             await self._idle.wait()
             await asyncio.sleep(0)
+        if self._failure is not None:
+            raise _ended(self._failure)
         return self._position
 
     @property
@@ -284,7 +289,10 @@ class Engine:
 
     def _decide(self, command: Command, future: asyncio.Future[object] | None) -> None:
         if self._held is not None:
-            self._held.append((command, future))
+            if not self._stopping:
+                self._held.append((command, future))
+            elif future is not None:
+                _raise_in(future, _handed_over())
             return
         self._commands += 1
         try:
@@ -322,6 +330,10 @@ class Engine:
                 batch.shipped = self._replication.confirm()
         if log_batch is None and batch.shipped is None and not batch.missing:
             self._release(batch, {})
+            return
+        if batch.shipped is not None and batch.shipped.done() and (refusal := batch.shipped.exception()) is not None:
+            # Refused at once: another server goes on from where our log ends, so nothing may come after that.
+            self._abandon(batch, refusal)
             return
         self._committing = True
         self._idle.clear()
@@ -536,17 +548,18 @@ class Engine:
     async def stop(self) -> None:
         """Commit and release what was decided, then close the store.  Twice is harmless.
 
-        A batch for which the disk has no room is tried once more and then given up: nobody was told of it.
+        A batch for which the disk has no room is tried once more and then given up: nobody was told of it.  If commands
+        wait undecided, they are refused, and so are later ones: another server goes on from where the log ends.
         """
         if self._stopping:
             return
         self._stopping = True
         for timer in self._timers:
             timer.cancel()
-        for _, future in self._held or ():
+        held, self._held = self._held, None if self._held is None else []
+        for _, future in held or ():
             if future is not None:
-                _raise_in(future, _ended(ConnectionFailedError("another server goes on in its place")))
-        self._held = None
+                _raise_in(future, _handed_over())
         self._retry()
         self._flush()
         if self._failure is None:
@@ -584,6 +597,10 @@ class Engine:
 
 def _ended(error: BaseException) -> JMSError:
     return StoreError(f"the server cannot go on and is stopping: {error}; the outcome of this call is unknown")
+
+
+def _handed_over() -> JMSError:
+    return _ended(ConnectionFailedError("another server goes on in its place"))
 
 
 def _raise_in(future: asyncio.Future[object], error: BaseException) -> None:

@@ -49,6 +49,7 @@ OTHER: Mapping[str, tuple[str, object]] = {
     "cluster_key": ("/etc/rmimom.key", Path("/etc/rmimom.key")),
     "on_lost_standby": ("wait", "wait"),
     "standby_timeout": ("5", 5.0),
+    "handover_timeout": ("0", 0.0),
     "heartbeat_interval": ("0.5", 0.5),
     "nameserver": ("none", ""),
     "cluster": ("east", "east"),

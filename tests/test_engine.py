@@ -30,7 +30,7 @@ from rmimom.core.broker import Broker
 from rmimom.core.state import SERVER, Rules
 from rmimom.destination import Queue, Topic
 from rmimom.effects import DestinationAdded
-from rmimom.engine import IDS_RESERVED, RETRY_WHEN_FULL, Engine
+from rmimom.engine import IDS_RESERVED, RETRY_WHEN_FULL, Engine, NotActiveError
 from rmimom.errors import (
     ConnectionFailedError,
     IllegalStateError,
@@ -619,6 +619,158 @@ def test_what_changes_no_disk_is_told_only_by_a_server_that_may_speak() -> None:
         replica.error = ConnectionFailedError("another server is active")
         world.ask("late", Send("c", "", 0, T, [frame_for(T, "b", persistent=False)]))
         assert await world.told() == ["late: StoreError"]
+
+    run(scenario)
+
+
+class Deposed(Copies):
+    """The replication of a server that is not active any more: it refuses at once."""
+
+    def __init__(self, loop: SimulatedLoop) -> None:
+        super().__init__(loop, [])
+        self.deposed = False
+
+    def _ship(self, batch: Batch | None) -> asyncio.Future[None]:
+        if not self.deposed:
+            return super()._ship(batch)
+        refused: asyncio.Future[None] = self._loop.create_future()
+        refused.set_exception(NotActiveError("another server is active"))
+        return refused
+
+
+def test_a_deposed_server_writes_nothing_more() -> None:
+    """Its successor goes on from where the log ended, so what came after would have to be truncated."""
+
+    async def scenario(loop: SimulatedLoop) -> None:
+        world = World(loop)
+        world.engine._replication = replication = Deposed(loop)
+        await world.start("c")
+        await world.engine.submit(send("c", "a"))
+        end = world.store.load().position
+        replication.deposed = True
+        world.ask("late", send("c", "b"))
+        assert await world.told() == ["late: StoreError"]
+        await world.engine.stop()
+        world.store.open()
+        assert world.store.load().position == end
+        assert [type(failure) for failure in world.failures] == [NotActiveError]
+
+    run(scenario)
+
+
+# Pausing, for a switchover.
+
+
+def test_a_pause_lets_commands_wait_and_a_resume_decides_them_in_order() -> None:
+    async def scenario(loop: SimulatedLoop) -> None:
+        world = await World(loop).start("c")
+        await world.engine.submit(Subscribe("c", 1, Q))
+        world.thread.by_hand = True
+        world.ask("under way", send("c", "a"))
+        await settle()
+        world.ask("decided", send("c", "b"))
+        pausing = loop.create_task(world.engine.pause())
+        await settle()
+        assert world.engine.is_paused
+        world.ask("later", send("c", "c"))
+        world.engine.tell(send("c", "d"))
+        given_up = world.ask("given up", send("c", "e"))
+        given_up.cancel()
+        assert not pausing.done()
+        world.thread.by_hand = False
+        world.thread.work()
+        # What was decided is told, what came later is not even decided.
+        position = await pausing
+        assert await world.told() == ["given up: cancelled", "c gets a", "under way: None", "c gets b", "decided: None"]
+        assert position == world.engine.position == world.store.load().position
+        assert await world.engine.pause() == position
+        world.engine.resume()
+        assert not world.engine.is_paused
+        assert await world.told() == ["c gets c", "c gets d", "later: None"]
+        world.engine.resume()
+        assert await world.told() == []
+
+    run(scenario)
+
+
+def test_an_engine_that_stops_while_it_is_paused_decides_nothing_more() -> None:
+    """After a switchover its log must end where the other server's begins, whatever its clients' end would change."""
+
+    async def scenario(loop: SimulatedLoop) -> None:
+        world = await World(loop).start("c")
+        await world.engine.submit(Subscribe("c", 1, T, durable="x"))
+        await world.engine.submit(send("c", "a", destination=T))
+        position = await world.engine.pause()
+        world.ask("waits", send("c", "b"))
+        stopping = loop.create_task(world.engine.stop())
+        world.ask("comes late", send("c", "c"))
+        world.engine.tell(Disconnect("c"))
+        await stopping
+        told = await world.told()
+        assert sorted(told) == ["c gets a", "comes late: StoreError", "waits: StoreError"]
+        world.store.open()
+        assert world.store.load().position == position
+
+    run(scenario)
+
+
+def test_what_waits_in_a_pause_hears_of_a_failure() -> None:
+    async def scenario(loop: SimulatedLoop) -> None:
+        world = await World(loop).start("c")
+        world.thread.by_hand = True
+        world.ask("under way", send("c", "a"))
+        await settle()
+        pausing = loop.create_task(world.engine.pause())
+        await settle()
+        world.ask("waits", send("c", "b"))
+        world.store.append = None  # type: ignore[method-assign,assignment]  # it is broken
+        world.thread.by_hand = False
+        world.thread.work()
+        with pytest.raises(StoreError, match="cannot go on"):
+            await pausing
+        assert await world.told() == ["under way: StoreError", "waits: StoreError"]
+
+    run(scenario)
+
+
+def test_what_is_told_at_once_goes_ahead_of_what_waits_for_the_disk() -> None:
+    """A heartbeat says that the server lives, not that its disk is quick; a paused server sends none."""
+
+    def beat(body: str, *, persistent: bool = False) -> Send:
+        return Send("c", "", 0, T, [frame_for(T, body, persistent=persistent)])
+
+    async def scenario(loop: SimulatedLoop) -> None:
+        world = await World(loop).start("c")
+        await world.engine.submit(Subscribe("c", 1, T))
+        world.thread.by_hand = True
+        world.ask("send", send("c", "a"))
+        await settle()
+        world.engine.tell_at_once(beat("1"))
+        assert await world.told() == ["c gets 1"]
+        world.thread.by_hand = False
+        world.thread.work()
+        await world.told()
+        await world.engine.pause()
+        world.engine.tell_at_once(beat("2"))
+        world.engine.resume()
+        assert await world.told() == []
+        await world.engine.stop()
+        world.engine.tell_at_once(beat("3"))
+        assert await world.told() == []
+
+    run(scenario)
+
+
+def test_what_is_told_at_once_waits_if_it_has_to_be_safe() -> None:
+    async def scenario(loop: SimulatedLoop) -> None:
+        world = await World(loop).start("c")
+        await world.engine.submit(Subscribe("c", 1, T, durable="x"))
+        world.thread.by_hand = True
+        world.engine.tell_at_once(Send("c", "", 0, T, [frame_for(T, "kept")]))
+        assert await world.told() == []
+        world.thread.by_hand = False
+        world.thread.work()
+        assert await world.told() == ["c gets kept"]
 
     run(scenario)
 

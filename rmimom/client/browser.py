@@ -55,11 +55,17 @@ class QueueBrowser:
         if self._closed:
             raise IllegalStateError(f"this browser of {self.queue} is closed; create another one")
         self._session._check_open()
-        self._session._connection._exchange.call("browse", str(self.queue), self.selector, after, limit)
-        data = current_context.response_annotations.get(ANNOTATION)
-        if data is None:
-            raise ConnectionFailedError(f"the server's answer has no page of {self.queue}")
-        return decode_page(bytes(data))
+        exchange = self._session._connection._exchange
+
+        def ask() -> BrowsedPage:
+            exchange.call("browse", str(self.queue), self.selector, after, limit)
+            data = current_context.response_annotations.get(ANNOTATION)
+            if data is None:
+                raise ConnectionFailedError(f"the server's answer has no page of {self.queue}")
+            return decode_page(bytes(data))
+
+        # Another server knows the places in the queue too, so the iteration goes on where it was.
+        return exchange.until_answered(ask)
 
     def close(self) -> None:
         """Close the browser; an iteration under way fails at its next page.  Twice is harmless."""

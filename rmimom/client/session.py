@@ -253,8 +253,21 @@ class Session(MessageMaker):
         Raises InvalidDestinationError if there is none of this name, IllegalStateError while it has a subscriber.
         """
         self._check_open()
+        exchange = self._connection._exchange
+        asked = 0
+
+        def ask() -> None:
+            nonlocal asked
+            asked += 1
+            try:
+                exchange.call("unsubscribe", name)
+            except InvalidDestinationError:
+                if asked == 1:
+                    raise
+                # The answer to the first call was lost, and it had been done.
+
         with self._usage:
-            self._connection._exchange.call("unsubscribe", name)
+            exchange.until_answered(ask)
 
     # Transactions.
 

@@ -71,8 +71,7 @@ class ClusterControl:
         if state.phase is not Phase.ACTIVE or held is None:
             active = f"{held.active} at {_location(held.address_of(held.active))}" if held is not None else "not known"
             raise IllegalStateError(f"only the active server can hand over; the active is {active}")
-        lost = dict(state.lost)
-        heirs = [server for server in held.standbys if server not in lost]
+        heirs = coordinator.heirs
         if to is not None:
             heirs = [server for server in heirs if to in {server, _location(held.address_of(server))}]
         if not heirs:

@@ -16,7 +16,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -70,6 +70,9 @@ from rmimom.snapshot import Position
 from rmimom.store.base import Store
 
 log = logging.getLogger(__name__)
+
+HAND_OVER_AGAIN: Final = 0.1
+"""Seconds between attempts to hand over before a stop, while something else is changed for example."""
 
 
 class CoordinationSettings(msgspec.Struct, frozen=True):
@@ -156,6 +159,8 @@ class Coordinator:
         self._role_changes: asyncio.Queue[Callable[[], Coroutine[Any, Any, None]]] = asyncio.Queue()
         self._reader = ChainReader(witness, self.post, lambda: waits_for_witness(self.state))
         self._closed = False
+        self._leaving = False
+        self._telling: set[asyncio.Task[None]] = set()
         self._required: set[str] = set()
         self.shipping = Shipping(self, key.handshake(server_id), directory, settings.standby_timeout, settings.reserve)
         self._following: Following | None = None
@@ -276,6 +281,32 @@ class Coordinator:
 
     # What an operator asks.
 
+    @property
+    def heirs(self) -> list[str]:
+        """The standbys that this server could hand over to; none if it is not active."""
+        lost = dict(self.state.lost)
+        return [server for server in self.serving.standbys if server not in lost] if self.serving is not None else []
+
+    async def leave(self) -> bool:
+        """Hand over and leave the cluster, before a stop; False if there is nobody to hand over to.
+
+        It tries until it succeeds.  When it returns, this server has stepped down and the heir knows.
+        """
+        self._leaving = True
+        while True:
+            if not self.heirs:
+                return False
+            try:
+                await self.hand_over(self.heirs[0], stay=False)
+                break
+            except IllegalStateError as error:
+                log.info("this server does not hand over yet: %s", error.text)
+                await asyncio.sleep(HAND_OVER_AGAIN)
+        await self._role_changes.join()
+        if self._telling:
+            await asyncio.wait(self._telling)
+        return True
+
     async def hand_over(self, to: str, *, stay: bool = True) -> None:
         """Let a standby in step become active.  Raises IllegalStateError if that cannot be."""
         before = self.state.number
@@ -385,8 +416,9 @@ class Coordinator:
     def _change_role(self, action: Action) -> None:
         match action:
             case BecomeActive(configuration):
+                expects_standbys = self._following is not None or bool(configuration.standbys)
                 self._stop_following()
-                self.shipping.begin(self.state.position)
+                self.shipping.begin(self.state.position, expects_standbys=expects_standbys)
                 self._loop.call_later(self._settings.standby_timeout, self._miss_members, configuration)
                 log.warning(
                     "this server becomes active in configuration %d: %s", configuration.number, configuration.why
@@ -424,8 +456,12 @@ class Coordinator:
             except Exception as error:
                 log.exception("this server cannot change its role")
                 self._roles.give_up(repr(error))
+            finally:
+                self._role_changes.task_done()
 
     async def _follow(self, configuration: Configuration) -> None:
+        if self._leaving:
+            return
         active = configuration.address_of(configuration.active)
         if self._following is not None and self._following.active == active:
             return
@@ -454,7 +490,11 @@ class Coordinator:
         self.post(Stopped(LogPosition(position.epoch, position.sequence)))
 
     async def _stop_deciding(self) -> None:
-        position = await self._roles.stop_deciding()
+        try:
+            position = await self._roles.stop_deciding()
+        except JMSError as error:
+            log.warning("the switchover cannot go on: %s", error)
+            return
         self.post(Drained(LogPosition(position.epoch, position.sequence)))
 
     # Other servers.
@@ -467,7 +507,9 @@ class Coordinator:
         }
         uri = self.shipping.uri_of(server) or known.get(server)
         if uri:
-            self._spawn(self._tell(uri, msgspec.to_builtins(news)))
+            telling = self._spawn(self._tell(uri, msgspec.to_builtins(news)))
+            self._telling.add(telling)
+            telling.add_done_callback(self._telling.discard)
 
     async def _tell(self, uri: str, news: object) -> None:
         timeout = self._settings.standby_timeout
@@ -481,7 +523,8 @@ class Coordinator:
             if peer is not None:
                 peer.close()
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task

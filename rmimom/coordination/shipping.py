@@ -80,11 +80,15 @@ class Shipping:
         self._offers: deque[tuple[LogPosition, asyncio.Future[None]]] = deque()
         self._questions: list[tuple[asyncio.Future[None], dict[str, tuple[Link | None, int]]]] = []
 
-    def begin(self, position: LogPosition) -> None:
-        """This server becomes active where the log ends."""
+    def begin(self, position: LogPosition, *, expects_standbys: bool) -> None:
+        """This server becomes active where the log ends.
+
+        If it took over from another one, that is expected back, and shall find everything since then.
+        """
         self._decided = self.stored_position = position
         self._recent.clear()
         self._recent_bytes = 0
+        self._keeps_recent = expects_standbys
 
     # What the engine asks (see `rmimom.engine.Replication`).
 

@@ -340,6 +340,8 @@ class Server:
         Works from whatever `start` had reached; twice is harmless.
         """
         hurry = hurry or asyncio.Event()
+        if self.reign is not None and self.coordinator is not None:
+            await attempt("hand over", self._leave_to_a_standby(self.coordinator), hurry)
         self._stop_listening()
         if self._upkeep is not None:
             self._upkeep.cancel()
@@ -357,6 +359,21 @@ class Server:
             embedded, self.embedded = self.embedded, None
             await attempt("stop the name server", asyncio.to_thread(embedded.close))
         self._pidfile.release()
+
+    async def _leave_to_a_standby(self, coordinator: Coordinator) -> None:
+        """A standby in sync goes on in our place before we stop, so that clients are served all the time."""
+        if self.embedded is not None and coordinator.heirs:
+            log.warning("the name server ends with this server, so it does not hand over: nobody would find the other")
+            return
+        timeout = self.config.handover_timeout
+        if timeout == 0 or self.failed.done():
+            return
+        try:
+            async with asyncio.timeout(timeout):
+                if await coordinator.leave():
+                    log.info("handed over")
+        except TimeoutError:
+            log.warning("no standby took over within %g s; this server stops all the same", timeout)
 
     def _remove_token(self) -> None:
         token = read_token(self.config.data)

@@ -166,6 +166,17 @@ def test_durable_and_other_subscriptions_are_opened_again(scene: Scene) -> None:
         assert message.body == "x"
 
 
+def test_a_lost_answer_to_unsubscribing(scene: Scene) -> None:
+    """It was done: asked again, the server knows no such subscription, which is what was wanted."""
+    session = scene.connect(client_id="one").create_session()
+    session.create_subscriber(Topic("t"), durable="archive").close()
+    scene.server.plan_lost_reply("unsubscribe")
+    session.unsubscribe("archive")
+    assert scene.server.broker.topics["topic://t"] == set()
+    with pytest.raises(InvalidDestinationError):
+        session.unsubscribe("archive")
+
+
 def test_observers_go_on(scene: Scene) -> None:
     connection = scene.connect()
     got: list[object] = []

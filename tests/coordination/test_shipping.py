@@ -197,8 +197,21 @@ async def test_as_many_recent_batches_are_kept_as_there_is_room_for(
     for sequence in range(1, 6):
         shipping.offer(batch(sequence))
     assert list(joined(shipping).supply.recent) == [1, 2, 3, 4, 5]
-    shipping.begin(LogPosition(1, 5))
+    shipping.begin(LogPosition(1, 5), expects_standbys=False)
     assert joined(shipping).supply.recent == {}
+
+
+@on_loop
+async def test_whoever_took_over_keeps_what_the_other_one_lacks(tmp_path: Path) -> None:
+    """After a switchover the old active comes back by the log, also if a batch came before it did."""
+    shipping, _ = make(tmp_path)
+    shipping.begin(LogPosition(1, 5), expects_standbys=True)
+    shipping.offer(batch(6))
+    assert list(joined(shipping).supply.recent) == [6]
+    shipping.leave(B)
+    shipping.begin(LogPosition(1, 6), expects_standbys=False)
+    shipping.offer(batch(7))
+    assert list(joined(shipping).supply.recent) == []
 
 
 @on_loop

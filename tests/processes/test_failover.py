@@ -7,106 +7,18 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
-from Pyro5.errors import CommunicationError
+from support.cluster import Cluster, cluster, status, wait_active, wait_in_sync
+from support.commands import run_command
 from support.load import WORK, Witness, receiver
-from support.processes import (
-    TIME_LIMIT,
-    NameServerProcess,
-    ServerProcess,
-    start_name_server,
-    start_server,
-    start_standby,
-    wait_for,
-)
+from support.processes import TIME_LIMIT, ServerProcess, start_name_server, start_server, wait_for
 
 from rmimom import ConnectionFactory
-from rmimom.errors import JMSError
 
 PRODUCERS = ("a", "b")
 CONSUMERS = ("x", "y")
 BETWEEN_FAULTS = 60
 """Confirmed sends of every producer from one fault to the next."""
-
-
-class Cluster:
-    """A name server and servers, all of them with the cluster key in the test's home."""
-
-    def __init__(self, directory: Path, names: NameServerProcess, stack: ExitStack) -> None:
-        self.names = names
-        self._directory = directory
-        self._stack = stack
-
-    def active(self, name: str, *options: str) -> ServerProcess:
-        """A server on the data directory of this name, started as the active one."""
-        return self._stack.enter_context(start_server(self._directory / name, *options, nameserver=self.names.location))
-
-    def standby(self, name: str, *options: str) -> ServerProcess:
-        """The same as a standby."""
-        return self._stack.enter_context(
-            start_standby(self._directory / name, *options, nameserver=self.names.location)
-        )
-
-    def pair(self) -> tuple[ServerProcess, ServerProcess]:
-        """An active server and a standby that is in sync."""
-        active, standby = self.active("one"), self.standby("two")
-        wait_in_sync(active, standby)
-        return active, standby
-
-    def refused(self, role: str, name: str) -> tuple[int, str]:
-        """Start a server that ends by itself; its exit code and its log."""
-        data = self._directory / name
-        arguments = [role, "--data", str(data), "--nameserver", self.names.location, "--port", "0"]
-        running = ServerProcess("rmimom.server_cli", arguments, self._directory, {})
-        try:
-            return running.wait_ended(), running.log
-        finally:
-            running.process.kill()
-            running.process.wait()
-
-    def factory(self) -> ConnectionFactory:
-        """For clients."""
-        return ConnectionFactory(self.names.location)
-
-
-@contextmanager
-def cluster(directory: Path) -> Iterator[Cluster]:
-    """A cluster without servers."""
-    with start_name_server() as names, ExitStack() as stack:
-        yield Cluster(directory, names, stack)
-
-
-def status(server: ServerProcess) -> dict[str, Any]:
-    """What the server tells administrators, {} if it serves none."""
-    try:
-        with server.administration() as administration:
-            found: dict[str, Any] = administration.status()
-            return found
-    except (AssertionError, JMSError, CommunicationError, OSError):  # no token, or a standby
-        return {}
-
-
-def wait_active(server: ServerProcess) -> dict[str, Any]:
-    """Wait until it serves; its status."""
-
-    def serving() -> dict[str, Any]:
-        found = status(server)
-        return found if found.get("role") == "active" else {}
-
-    found: dict[str, Any] = wait_for(serving, "active server")
-    return found
-
-
-def wait_in_sync(active: ServerProcess, *standbys: ServerProcess) -> None:
-    """Wait until these and no other standbys have everything that was ever released."""
-    members = {active.server_id, *(standby.server_id for standby in standbys)}
-
-    def in_sync() -> bool:
-        coordination = status(active).get("coordination")
-        return coordination is not None and set(coordination["configuration"]["members"]) == members
-
-    wait_for(in_sync, "configuration with these members")
 
 
 class Work:
@@ -214,6 +126,68 @@ def test_the_active_goes_on_alone_when_the_standby_is_killed(tmp_path: Path) -> 
             load.go_on()
             load.finish(first)
         assert status(first)["epoch"] == first.facts["epoch"]
+
+
+def switch_over(active: ServerProcess) -> None:
+    """Let its standby become active."""
+    ended = run_command("rmimom.admin.cli", "--data", active.data, "cluster", "switchover", home=active.data.parent)
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_after_a_switchover_the_old_active_comes_back_by_the_log(tmp_path: Path) -> None:
+    """Both logs end at the same place, so nothing is copied, whatever clients do meanwhile."""
+    with cluster(tmp_path) as servers:
+        first, second = servers.pair()
+        copies = first.log.count("gets a copy")
+        with work(servers) as load:
+            active, other = first, second
+            for _ in range(3):
+                load.go_on()
+                switch_over(active)
+                load.witness.fault("switchover")
+                active, other = other, active
+                wait_active(active)
+                wait_in_sync(active, other)
+            load.go_on()
+            load.finish(active)
+        assert (first.log + second.log).count("gets a copy") == copies
+
+
+def test_a_rolling_restart_costs_nothing(tmp_path: Path) -> None:
+    """Given an active that is asked to stop, then it hands over first: no heartbeat is missed, nothing is copied."""
+    with cluster(tmp_path) as servers:
+        first, second = servers.pair()
+        with work(servers) as load:
+            load.go_on()
+            assert first.stop() == 0
+            load.witness.fault("stop")
+            assert "handed over" in first.log
+            assert wait_active(second)["coordination"]["configuration"]["why"] == f"handed over by {first.server_id}"
+            load.go_on()
+            again = servers.standby("one")
+            wait_in_sync(second, again)
+            load.go_on()
+            assert second.stop() == 0
+            load.witness.fault("stop")
+            assert wait_active(again)["coordination"]["configuration"]["why"] == f"handed over by {second.server_id}"
+            load.go_on()
+            load.finish(again)
+        for server in (second, again):
+            assert "is suspected" not in server.log
+            assert "gets a copy" not in server.log
+
+
+def test_an_active_that_is_alone_or_told_so_stops_without_handing_over(tmp_path: Path) -> None:
+    with cluster(tmp_path) as servers:
+        first = servers.active("one", "--handover-timeout", "0")
+        second = servers.standby("two")
+        wait_in_sync(first, second)
+        assert first.stop() == 0
+        assert "handed over" not in first.log
+        # The standby does what it does when the active is gone.
+        wait_active(second)
+        assert second.stop() == 0
+        assert "handed over" not in second.log
 
 
 def test_three_servers_survive_two_failures_in_a_row(tmp_path: Path) -> None:

@@ -286,8 +286,10 @@ class FakeConnection:
                 if box in boxes:
                     boxes.remove(box)
                     self.broker.boxes.pop(box, None)
-                    return
-            raise InvalidDestinationError(f"no durable subscription named {name!r}")
+                    break
+            else:
+                raise InvalidDestinationError(f"no durable subscription named {name!r}")
+        self.server.fail_if_planned("unsubscribe", self)
 
     @expose
     def create_temporary(self, destination: str) -> None:

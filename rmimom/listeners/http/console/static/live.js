@@ -1,0 +1,221 @@
+// Live pages.
+//
+// Counters of queues and topics come by server-sent events and are written into the cells that show them.  Other lists are
+// read again every few seconds, as pages, and exchanged where they differ; not while somebody chooses rows or types in
+// them.  A tab in the background listens to nothing: browsers open few connections to one server.
+
+import { dialogIsOpen } from "./dialogs.js";
+import { ask, clock, make, toLogin } from "./page.js";
+
+const AGAIN = 2000; // milliseconds
+const PUSHED = new Set(["queues", "topics", "counts", "messages"]);
+
+let source = null;
+let away = null;
+let awaySince = 0;
+let role = null;
+let others = [];
+let asking = 0;
+let renewing = 0;
+
+export function startLive() {
+  const mark = make("span", { class: "live", id: "live", role: "status" }, "");
+  if (document.getElementById("tabs")) {
+    document.getElementById("tools").prepend(mark);
+    document.addEventListener("visibilitychange", () => (document.hidden ? disconnect() : connect()));
+    addEventListener("pagehide", disconnect);
+    addEventListener("pageshow", () => !document.hidden && connect());
+    connect();
+  }
+  return () => schedule();
+
+  function show(text, state) {
+    mark.textContent = text;
+    mark.className = `live ${state}`;
+  }
+
+  function connect() {
+    if (source) return;
+    source = new EventSource("/api/v1/events");
+    source.addEventListener("open", () => {
+      show("live", "on");
+      cameBack();
+      learnOthers();
+    });
+    source.addEventListener("counters", (event) => takeCounters(JSON.parse(event.data)));
+    source.addEventListener("destinations", (event) => takeDestinations(JSON.parse(event.data)));
+    source.addEventListener("error", () => {
+      disconnect();
+      show("away", "off");
+      findOut();
+    });
+    schedule();
+  }
+
+  function disconnect() {
+    source?.close();
+    source = null;
+    clearTimeout(asking);
+    clearTimeout(renewing);
+  }
+
+  /** The stream ended: because the session did, or because the server is away. */
+  async function findOut() {
+    try {
+      const response = await fetch("/api/v1/me", { cache: "no-store" });
+      if (response.status === 401) return toLogin();
+    } catch {
+      wentAway();
+    }
+    clearTimeout(asking);
+    asking = setTimeout(() => !document.hidden && connect(), AGAIN);
+  }
+}
+
+function wentAway() {
+  if (!away) {
+    awaySince = Date.now();
+    away = make("div", { class: "away", role: "alert", id: "away" });
+    document.body.append(away);
+  }
+  const text = `This server has not answered since ${clock(awaySince)}. What is shown may be old; it is tried again every two seconds.`;
+  away.replaceChildren(make("p", {}, text));
+  if (others.length) {
+    const links = others.flatMap((one, index) => [index ? ", " : "", one]);
+    away.append(make("p", {}, "Another server of the cluster may be active by now: ", ...links.map((one) => (typeof one === "string" ? one : link(one)))));
+  }
+}
+
+const link = (one) => (one.url ? make("a", { href: one.url, "hx-boost": "false" }, one.name) : one.name);
+
+function cameBack() {
+  if (!away) return;
+  away.remove();
+  away = null;
+  renew(true);
+}
+
+/** Remember where the other servers of the cluster are: when this one is gone it cannot be asked. */
+async function learnOthers() {
+  try {
+    const response = await ask("/api/v1/cluster");
+    if (response.ok) others = readOthers(await response.json());
+  } catch {
+    // It is asked again with the next connection.
+  }
+}
+
+function readOthers(answer) {
+  const servers = answer.status?.servers ?? [];
+  return servers
+    .filter((server) => server.server_id !== answer.server_id && server.address)
+    .map((server) => ({ name: server.address, url: server.http || guess(server.address) }));
+}
+
+/** A console is likely on the port that ours is on. */
+function guess(address) {
+  const host = address.slice(0, address.lastIndexOf(":"));
+  return host && !["127.0.0.1", "localhost"].includes(host) ? `${location.protocol}//${host}:${location.port}/` : "";
+}
+
+function takeCounters(event) {
+  if (role !== null && role !== event.role) {
+    learnOthers();
+    renew(true);
+  }
+  role = event.role;
+  if (event.sample) write(document.querySelector('[data-live="counts"]'), event.sample);
+  for (const cell of document.querySelectorAll('[data-live="status"] [data-field="role"]')) put(cell, event.role);
+  for (const cell of document.querySelectorAll('[data-live="status"] [data-field="epoch"]')) put(cell, event.epoch);
+}
+
+function takeDestinations(event) {
+  let unknown = false;
+  for (const row of event.changed) {
+    const list = document.querySelector(`table[data-live="${row.kind}s"]`);
+    for (const shown of document.querySelectorAll(`dl[data-live="${row.kind}s"][data-key="${CSS.escape(row.name)}"]`)) write(shown, row);
+    if (!list) continue;
+    const found = list.querySelector(`tr[data-key="${CSS.escape(row.name)}"]`);
+    if (!found || found.hasAttribute("data-paused") !== row.paused) unknown = true;
+    if (found) write(found, row);
+  }
+  for (const name of event.removed) {
+    const [kind, rest] = [name.slice(0, name.indexOf("://")), name.slice(name.indexOf("://") + 3)];
+    const found = document.querySelector(`table[data-live="${kind}s"] tr[data-key="${CSS.escape(rest)}"]`);
+    found?.classList.add("gone");
+  }
+  // Others may belong on this page, at a place that the server knows.
+  if (unknown) renew(false);
+}
+
+function write(element, row) {
+  for (const cell of element?.querySelectorAll("[data-field]") ?? []) {
+    if (cell.dataset.field in row) put(cell, row[cell.dataset.field]);
+  }
+}
+
+function put(cell, value) {
+  const text = String(value);
+  if (cell.textContent === text) return;
+  cell.textContent = text;
+  cell.classList.remove("changed");
+  void cell.offsetWidth; // begins the animation anew
+  cell.classList.add("changed");
+}
+
+/** Read the page again in a while, if it holds something that is not pushed. */
+function schedule() {
+  clearTimeout(renewing);
+  const polled = [...document.querySelectorAll("[data-live]")].some((one) => !PUSHED.has(one.dataset.live));
+  if (polled && source) renewing = setTimeout(() => renew(false), AGAIN);
+}
+
+let busy = false;
+let last = 0;
+
+/** Read this page again and exchange what is live and differs; `whole` exchanges everything at once. */
+async function renew(whole) {
+  clearTimeout(renewing);
+  if (busy || document.hidden) return schedule();
+  if (!whole && Date.now() - last < AGAIN) {
+    renewing = setTimeout(() => renew(false), AGAIN);
+    return undefined;
+  }
+  busy = true;
+  last = Date.now();
+  const place = location.href;
+  try {
+    const response = await ask(place, { "X-Live": "1" });
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    // A link may have been followed meanwhile.
+    if (response.ok && place === location.href) exchange(page);
+  } catch {
+    // The mark of the live connection says that the server is away.
+  } finally {
+    busy = false;
+  }
+  return schedule();
+}
+
+function exchange(page) {
+  const [where, isWhere] = [document.getElementById("where"), page.getElementById("where")];
+  if (where && isWhere && where.innerHTML !== isWhere.innerHTML) where.replaceWith(document.adoptNode(isWhere));
+  // What the server has to say it says once, so it must not be lost.
+  document.getElementById("notices")?.append(...(page.getElementById("notices")?.children ?? []));
+  const reads = [...page.querySelectorAll("#main [data-live]")];
+  const shows = [...document.querySelectorAll("#main [data-live]")];
+  if (reads.length !== shows.length) return;
+  shows.forEach((shown, index) => {
+    const read = reads[index];
+    const busyHere = shown.contains(document.activeElement) && document.activeElement !== shown;
+    const chosen = shown.querySelector("input:checked");
+    if (read.dataset.live !== shown.dataset.live || busyHere || chosen || dialogIsOpen()) return;
+    const [old, fresh] = shown.tagName === "TABLE" ? [shown.tBodies[0], read.tBodies[0]] : [shown, read];
+    if (!old || !fresh || plain(old) === plain(fresh)) return;
+    old.replaceChildren(...document.adoptNode(fresh).childNodes);
+    htmx.process(old);
+  });
+}
+
+/** Markup without what only scripts add. */
+const plain = (element) => element.innerHTML.replaceAll(/ class="changed"| changed(?=")|\s*class="htmx-[^"]*"/g, "");
