@@ -89,7 +89,7 @@ class Send(msgspec.Struct, frozen=True, gc=False):
 
 
 class Subscribe(msgspec.Struct, frozen=True, gc=False):
-    """Open a consumer on a queue, a topic, or all topics that match a pattern, now and later.
+    """Open a consumer on a queue, a topic, or all queues or topics that match a pattern, now and later.
 
     `durable` names a durable subscription of the connection's client id (made if need be).  A `shared` subscription may
     have several consumers, who compete; it is the durable one, or the one of this `name`, which lives as long as any
@@ -296,6 +296,8 @@ class Browse(msgspec.Struct, frozen=True, gc=False):
     What is held, delayed, expired or in doubt does not wait.  `after` is the place of the last message seen, its
     priority and id; `limit` is how many messages to look at.  Accepted carries an effects.Page; what memory holds is
     held against the selector, what rests in the store is left to who reads it.
+    With a pattern one looks at all queues that match, one after the other, in the order of their names; `within` is
+    then the name of the queue in which `after` is a place.
     """
 
     connection: str
@@ -303,6 +305,7 @@ class Browse(msgspec.Struct, frozen=True, gc=False):
     selector: str = ""
     after: tuple[int, int] | None = None
     limit: int = 100
+    within: str = ""
 
 
 class PutUser(msgspec.Struct, frozen=True, gc=False):

@@ -123,6 +123,7 @@ def _delete(made: Temporary) -> None:
     return cast("None", deleter(made))
 
 
+_WITH_PATTERNS = (Queue.kind, Topic.kind)
 KINDS: dict[str, type[Destination]] = {one.kind: one for one in (Queue, Topic, TemporaryQueue, TemporaryTopic)}
 
 
@@ -136,9 +137,9 @@ def check_name(name: str, kind: str) -> None:
         )
     found = _FORBIDDEN.search(name)
     if found:
-        if kind == Topic.kind and _is_sound_pattern(name):
+        if kind in _WITH_PATTERNS and _is_sound_pattern(name):
             raise InvalidDestinationError(
-                f"{name!r} is a pattern, which can only be subscribed to; name one topic here", kind=kind, name=name
+                f"{name!r} is a pattern, which can only be consumed from; name one {kind} here", kind=kind, name=name
             )
         raise InvalidDestinationError(
             f"the {kind} name {name!r} holds {found.group()!r} at position {found.start()}; "
@@ -149,12 +150,12 @@ def check_name(name: str, kind: str) -> None:
 
 
 def is_pattern(destination: Destination) -> bool:
-    """Whether the name has wildcards, so that it means topics: all that match, now and later."""
-    return type(destination) is Topic and ("*" in destination.name or ">" in destination.name)
+    """Whether the name has wildcards, so that it means queues or topics: all that match, now and later."""
+    return destination.kind in _WITH_PATTERNS and ("*" in destination.name or ">" in destination.name)
 
 
 def check_source(destination: Destination) -> None:
-    """Raise InvalidDestinationError unless messages may come from there: from a queue, a topic or a pattern of topics.
+    """Raise InvalidDestinationError unless messages may come from there: from a queue, a topic or a pattern of either.
 
     A pattern has elements between dots: `*` stands for any one element, `>` at the end for all that follow, or none.
     """
@@ -162,8 +163,8 @@ def check_source(destination: Destination) -> None:
         destination.checked()
     elif not _is_sound_pattern(destination.name):
         raise InvalidDestinationError(
-            f"{destination.name!r} is no pattern of topics: * and > must be whole elements between dots, > the last, "
-            "and the rest what a name may hold",
+            f"{destination.name!r} is no pattern of {destination.kind}s: * and > must be whole elements between dots, "
+            "> the last, and the rest what a name may hold",
             kind=destination.kind,
             name=destination.name.encode("utf-8", "backslashreplace").decode(),
         )
@@ -176,10 +177,10 @@ def _is_sound_pattern(name: str) -> bool:
 
 
 def compile_pattern(name: str) -> re.Pattern[str]:
-    """An expression whose `fullmatch` says whether a topic's name matches; each name is matched in linear time.
+    """An expression whose `fullmatch` says whether a destination's name matches; each name is matched in linear time.
 
     `quakes.>` matches `quakes` itself, too, as in ActiveMQ and in the patterns of policies.
-    The server's own topics are matched only by patterns that begin with their prefix.
+    The server's own destinations are matched only by patterns that begin with their prefix.
     """
     *elements, last = name.split(".")
     if last != ">":
@@ -192,7 +193,7 @@ def compile_pattern(name: str) -> re.Pattern[str]:
 
 
 def parse_source(text: str) -> Destination:
-    """Read `queue://name`, `topic://name` or `topic://pattern`; raises InvalidDestinationError for anything else."""
+    """Read `queue://name`, `topic://name` or a pattern of either; raises InvalidDestinationError for anything else."""
     if "," in text:
         raise InvalidDestinationError(
             f"{text!r} names several destinations, which can only be sent to; open a consumer for each of them",

@@ -24,12 +24,14 @@ class Accepted(msgspec.Struct, frozen=True):
 class Page(msgspec.Struct, frozen=True):
     """Some of what waits in a queue, in the order of delivery, for a `Browse` command.
 
-    `after` is where the next page begins, None at the end.  A frame of `NOT_LOADED` rests in the store: whether the
+    `after` is where the next page begins, None at the end; with a pattern of queues, a place in the queue `within`, and
+    each note says from which queue the message is.  A frame of `NOT_LOADED` rests in the store: whether the
     selector takes that message is not known yet.
     """
 
     messages: list[Delivered]
     after: tuple[int, int] | None
+    within: str = ""
 
 
 class Refused(msgspec.Struct, frozen=True):

@@ -156,10 +156,14 @@ class DeliveryBatch(msgspec.Struct, array_like=True, gc=False):
 
 
 class BrowsedPage(msgspec.Struct, array_like=True, gc=False):
-    """Some of what waits in a queue; `after` (priority, id) is where the next page begins, None at the end."""
+    """Some of what waits in a queue; `after` (priority, id) is where the next page begins, None at the end.
+
+    With a pattern of queues that is a place in the queue `within`.
+    """
 
     messages: list[Delivered]
     after: tuple[int, int] | None
+    within: str = ""
 
 
 _kind_decoder = msgspec.msgpack.Decoder(_Kind)

@@ -13,6 +13,8 @@ import msgspec
 PREFIX: Final = "JMS_rmimom_"
 """Of the properties that this provider sets."""
 FIRST_IN_GROUP: Final = "JMSXGroupFirstForConsumer"
+TAKEN_FROM: Final = PREFIX + "taken_from"
+"""The property that says in which queue a message was that a pattern took."""
 MAX_REASON: Final = 1000
 """Characters of a reason; what is longer is cut."""
 
@@ -23,7 +25,8 @@ class Note(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     A dead letter (or an expired message) has all but `retried_at`: where it was sent, why it is here, how often its
     consumers had failed on it, since when it is here, and the ids of the mailboxes it came from.  A message that was
     sent back has `retried_at` alone.  `moved_at` is when somebody moved it from another queue, or had it delivered
-    before its time.  `first_in_group` tells a consumer that a group of messages is its own from here.
+    before its time.  `first_in_group` tells a consumer that a group of messages is its own from here, and `taken_from`
+    tells one with a pattern in which queue the message was; these two are not kept.
     """
 
     original_destination: str = ""
@@ -34,6 +37,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sources: list[int] = []
     moved_at: int = 0
     first_in_group: bool = False
+    taken_from: str = ""
 
     @property
     def is_dead(self) -> bool:
@@ -78,12 +82,19 @@ def note_properties(text: str) -> dict[str, str | int | bool]:
         found[PREFIX + "moved_at"] = note.moved_at
     if note.first_in_group:
         found[FIRST_IN_GROUP] = True
+    if note.taken_from:
+        found[TAKEN_FROM] = note.taken_from
     return found
 
 
 def mark_first_in_group(text: str) -> str:
     """The note, with a word that the message is the first of its group for the consumer."""
     return encode_note(msgspec.structs.replace(decode_note(text), first_in_group=True))
+
+
+def mark_taken_from(text: str, queue: str) -> str:
+    """The note, with a word that the message was taken from this queue."""
+    return encode_note(msgspec.structs.replace(decode_note(text), taken_from=queue))
 
 
 def clean_reason(reason: str) -> str:

@@ -1,4 +1,4 @@
-"""Names of destinations, and patterns of topics."""
+"""Names of destinations, and patterns of queues and topics."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import pytest
 
 from rmimom.destination import (
     Queue,
+    TemporaryQueue,
     Topic,
     check_source,
     compile_pattern,
@@ -31,8 +32,9 @@ from rmimom.errors import InvalidDestinationError
     ],
 )
 def test_patterns(pattern: str, matching: list[str], others: list[str]) -> None:
-    assert is_pattern(Topic(pattern))
-    assert parse_source(f"topic://{pattern}") == Topic(pattern)
+    for kind in (Queue, Topic):
+        assert is_pattern(kind(pattern))
+        assert parse_source(f"{kind.kind}://{pattern}") == kind(pattern)
     matches = compile_pattern(pattern).fullmatch
     assert [name for name in matching + others if matches(name)] == matching
 
@@ -43,14 +45,16 @@ def test_a_pattern_of_many_wildcards_is_matched_in_linear_time() -> None:
 
 
 @pytest.mark.parametrize("name", ["quakes.>.it", "qu*", "quakes.**", ">.it", "a b.*", "a#.>", "*." + "x" * 260, "a.*>"])
-def test_bad_patterns(name: str) -> None:
-    with pytest.raises(InvalidDestinationError, match="no pattern of topics"):
-        check_source(Topic(name))
+@pytest.mark.parametrize("kind", [Queue, Topic])
+def test_bad_patterns(kind: type[Queue | Topic], name: str) -> None:
+    with pytest.raises(InvalidDestinationError, match=f"no pattern of {kind.kind}s"):
+        check_source(kind(name))
 
 
-def test_only_subscribers_name_patterns() -> None:
-    with pytest.raises(InvalidDestinationError, match="can only be subscribed to"):
-        parse_destination("topic://quakes.*")
-    with pytest.raises(InvalidDestinationError, match="queue name"):
-        check_source(Queue("quakes.*"))
+def test_only_consumers_name_patterns() -> None:
+    for text in ("topic://quakes.*", "queue://quakes.*"):
+        with pytest.raises(InvalidDestinationError, match="can only be consumed from"):
+            parse_destination(text)
+    with pytest.raises(InvalidDestinationError, match="temp-queue name"):
+        check_source(TemporaryQueue("quakes.*"))
     assert parse_source("queue://q") == Queue("q")

@@ -25,6 +25,7 @@ class QueueBrowser:
 
     Each iteration begins anew and goes through the queue in the order of delivery, fetching some messages at a time: it
     shows what waits while it passes.  Messages with consumers, delayed and expired ones do not wait.
+    With a pattern of queues it shows all that match, one after the other, in the order of their names.
     """
 
     def __init__(self, session: Session, queue: Queue, selector: str) -> None:
@@ -32,7 +33,7 @@ class QueueBrowser:
         self.selector = selector
         self._session = session
         self._closed = False
-        self._page(None, 0)  # the server looks at the selector
+        self._page(None, "", 0)  # the server looks at the selector
 
     def __iter__(self) -> Iterator[Message]:
         """The messages.  Raises IllegalStateError if the browser or its session is closed."""
@@ -41,24 +42,25 @@ class QueueBrowser:
 
     def _pages(self) -> Iterator[list[Message]]:
         after: tuple[int, int] | None = None
+        within = ""
         while True:
-            page = self._page(after, PAGE)
+            page = self._page(after, within, PAGE)
             yield [
                 Message.from_frame(bytes(found.frame), tag=found.tag, delivery_count=found.counts[0], note=found.note)
                 for found in page.messages
             ]
-            after = page.after
+            after, within = page.after, page.within
             if after is None:
                 return
 
-    def _page(self, after: tuple[int, int] | None, limit: int) -> BrowsedPage:
+    def _page(self, after: tuple[int, int] | None, within: str, limit: int) -> BrowsedPage:
         if self._closed:
             raise IllegalStateError(f"this browser of {self.queue} is closed; create another one")
         self._session._check_open()
         exchange = self._session._connection._exchange
 
         def ask() -> BrowsedPage:
-            exchange.call("browse", str(self.queue), self.selector, after, limit)
+            exchange.call("browse", str(self.queue), self.selector, after, limit, within)
             data = current_context.response_annotations.get(ANNOTATION)
             if data is None:
                 raise ConnectionFailedError(f"the server's answer has no page of {self.queue}")

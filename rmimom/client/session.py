@@ -78,9 +78,12 @@ class Session(MessageMaker):
     # Destinations.
 
     def queue(self, name: str) -> Queue:
-        """The queue of this name; it is made on the server when first used, where the server allows that."""
+        """The queue of this name; it is made on the server when first used, where the server allows that.
+
+        A name with wildcards is a pattern for `create_receiver` and `create_browser`; see `topic`.
+        """
         queue = Queue(name)
-        queue.checked()
+        check_source(queue)
         return queue
 
     def topic(self, name: str) -> Topic:
@@ -228,6 +231,9 @@ class Session(MessageMaker):
     ) -> Receiver:
         """A receiver from `queue`; each message goes to one of the queue's receivers (§4.1).
 
+        With a pattern it receives from all queues that match, those there are and those that come to be, and competes
+        in each with its other receivers; `message.get_property("JMS_rmimom_taken_from")` says which queue it was.
+
         `prefetch` is how many messages may be with the receiver unacknowledged: few share the work evenly, many
         make it fast.  Receivers of a higher `priority` are served first while they have room.  While a queue has
         `exclusive` receivers one of them alone is served; the others stand by.  Raises the server's refusal.
@@ -237,15 +243,17 @@ class Session(MessageMaker):
             options["priority"] = priority
         if exclusive:
             options["exclusive"] = True
-        return self._add_consumer(Receiver(self, _wanted(queue, Queue), options))
+        return self._add_consumer(Receiver(self, _wanted(queue, Queue, check_source), options))
 
     def create_browser(self, queue: Queue, selector: str | None = None) -> QueueBrowser:
         """A browser of what waits in `queue`, or of what `selector` takes of it (§4.1.6).
 
+        A pattern means all queues that match.
+
         Raises InvalidSelectorError, and InvalidDestinationError if there is no such queue.
         """
         self._check_open()
-        return QueueBrowser(self, _wanted(queue, Queue), selector or "")
+        return QueueBrowser(self, _wanted(queue, Queue, check_source), selector or "")
 
     def unsubscribe(self, name: str) -> None:
         """Delete a durable subscription and what waits in it (§8.3.3).

@@ -50,6 +50,7 @@ from rmimom.core import (
     consuming,
     firing,
     moving,
+    patterns,
     scheduling,
     sending,
     temporary,
@@ -90,6 +91,8 @@ class Broker:
         except JMSError as error:
             # A destination made on the way stays made, so what was recorded before the refusal counts.
             return turn.outcome(Refused(error))
+        if self._state.freed:
+            patterns.serve(self._state, turn)
         if turn.expired:
             burying.bury_expired(self._state, turn)
         return turn.outcome(_ACCEPTED if value is None else Accepted(value))

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from rmimom.commands import CloseConsumer, Release, Retry
+from rmimom.core.consumer import Consumer
 from rmimom.core.consuming import close_consumer
 from rmimom.core.entry import Entry
 from rmimom.core.following import note_arrived
@@ -45,15 +46,28 @@ def release(state: State, command: Release, turn: Turn) -> list[int] | None:
     check_release(command)
     if opened is None:
         return [] if command.keep else None
-    mailbox, consumer = opened.mailbox, opened.consumer
+    lost = opened.lost(command.tags)
+    shares = opened.shares(command.tags)
+    if command.close:
+        opened.consumer.prefetch = 0
+        for mailbox, consumer in opened.parts():
+            mailbox.shut(consumer)
+    for mailbox, consumer, tags in shares:
+        lost += _release(state, command, mailbox, consumer, tags, turn)
+    if command.close:
+        close_consumer(state, CloseConsumer(command.connection, command.consumer), turn)
+    return lost if command.keep else None
+
+
+def _release(
+    state: State, command: Release, mailbox: Mailbox, consumer: Consumer, tags: list[int], turn: Turn
+) -> list[int]:
+    """The same for what it had from one mailbox; returns the tags that it held and holds no more."""
     policy = state.rules.policies.of(mailbox.origin)
     queue = policy.dead_letter_queue(mailbox.origin)
-    lost = [tag for tag in command.tags if mailbox.is_lost(consumer, tag)]
-    if command.close:
-        mailbox.shut(consumer)
     back: list[Entry] = []
     dead: list[Entry] = []
-    failed = mailbox.note_failures(consumer, command.tags)
+    failed = mailbox.note_failures(consumer, tags)
     for entry, past in failed:
         maximum, delay = _terms(command, entry, past, policy)
         over = command.dead or 0 <= maximum < past.failures
@@ -70,9 +84,7 @@ def release(state: State, command: Release, turn: Turn) -> list[int] | None:
         reason = clean_reason(command.reason) or ("rejected" if command.dead else "failed too often")
         _bury(state, mailbox, dead, queue, reason, turn)
     mailbox.release(consumer, back, turn)
-    if command.close:
-        close_consumer(state, CloseConsumer(command.connection, command.consumer), turn)
-    return [*lost, *(entry.id for entry in (*dead, *back))] if command.keep else None
+    return [entry.id for entry in (*dead, *back)]
 
 
 def check_release(command: Release) -> None:

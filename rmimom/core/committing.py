@@ -10,7 +10,7 @@ from rmimom.commands import Commit
 from rmimom.core.burying import check_release, release
 from rmimom.core.limits import MAX_NUMBER, check_text
 from rmimom.core.sending import check, find_places, put
-from rmimom.core.state import Client, OpenConsumer, State
+from rmimom.core.state import Client, Opened, State
 from rmimom.core.turn import Turn
 from rmimom.errors import MessageFormatError, TransactionRolledBackError
 from rmimom.records import ProducerAdvanced
@@ -37,7 +37,7 @@ def commit(state: State, command: Commit, turn: Turn) -> None:
     ]
     state.producers.advance(command.transaction, command.number, turn.now)
     for opened, up_to, tags in acknowledged:
-        state.messages_out += opened.mailbox.acknowledge(opened.consumer, up_to, tags, turn)
+        state.messages_out += opened.acknowledge(up_to, tags, turn)
     for released in command.releases:
         release(state, released, turn)
     for place, lot in copies:
@@ -45,7 +45,7 @@ def commit(state: State, command: Commit, turn: Turn) -> None:
     turn.records.append(ProducerAdvanced(command.transaction, command.number, turn.now))
 
 
-def _holder(client: Client, consumer: int, up_to: int, tags: tuple[int, ...] | list[int]) -> OpenConsumer:
+def _holder(client: Client, consumer: int, up_to: int, tags: tuple[int, ...] | list[int]) -> Opened:
     """The consumer, if it holds all of these; else TransactionRolledBackError."""
     opened = client.consumers.get(consumer)
     held = opened.consumer.held if opened is not None else {}

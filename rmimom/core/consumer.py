@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import ClassVar
+
 from rmimom.core.entry import Entry
 from rmimom.selector import Selector
 
@@ -26,6 +29,9 @@ class Consumer:
         "selector",
         "waiting",
     )
+
+    waits_to_be_invited: ClassVar[bool] = False
+    """Whether it comes back into the line only in its turn among others (`pattern_consumer.py`)."""
 
     def __init__(
         self,
@@ -58,6 +64,20 @@ class Consumer:
         """Whether another message may be delivered; a single one may be larger than the window."""
         return len(self.held) < self.prefetch and self.held_bytes < self.prefetch_bytes
 
+    @property
+    def room(self) -> int:
+        """How many messages more fit into the window, whatever their size."""
+        return self.prefetch - len(self.held)
+
+    def admits(self, entry: Entry) -> bool:
+        """Whether it may have this message; asked in queues of which some consumer has a pattern."""
+        del entry
+        return True
+
+    def mark(self, note: str) -> str:
+        """The note of what is delivered; asked in queues of which some consumer has a pattern."""
+        return note
+
     def hold(self, entry: Entry) -> None:
         """Take charge of a delivered entry."""
         self.held[entry.id] = entry
@@ -82,7 +102,21 @@ class Consumer:
                 self.held_bytes -= entry.size
         return gone
 
-    def let_go(self, tags: list[int] | tuple[int, ...]) -> list[Entry]:
+    def delivered_up_to(self, tag: int) -> list[int]:
+        """The tags that `let_go_up_to` gives up."""
+        if tag not in self.held:
+            return self._taken_away.pop(tag, [])
+        order = list(self.held)
+        return order[: order.index(tag) + 1]
+
+    def let_go_of_all(self) -> list[Entry]:
+        """Give up everything."""
+        gone = list(self.held.values())
+        self.held.clear()
+        self.held_bytes = 0
+        return gone
+
+    def let_go(self, tags: Iterable[int]) -> list[Entry]:
         """Give up these tags; those not held are passed over."""
         held = self.held
         gone: list[Entry] = []
@@ -99,8 +133,12 @@ class Consumer:
         It does not know and may acknowledge up to one of them: then it means what it held before it.
         """
         lost = [tag for tag in tags if tag in self.held]
+        self.note_taken_away(lost)
+        return self.let_go(lost)
+
+    def note_taken_away(self, lost: list[int]) -> None:
+        """Remember what was held before each of these tags, which are about to be taken away."""
         if lost:
             order = list(self.held)
             for tag in lost:
                 self._taken_away[tag] = order[: order.index(tag)]
-        return self.let_go(lost)

@@ -16,10 +16,12 @@ from rmimom.commands import (
 from rmimom.core.consumer import Consumer
 from rmimom.core.limits import MAX_RANK, MAX_URI_LENGTH, check_number, check_text
 from rmimom.core.mailbox import Mailbox
+from rmimom.core.pattern_consumer import PatternConsumer
+from rmimom.core.patterns import open_pattern, part_with
 from rmimom.core.place import Place, QueuePlace, TopicPlace
 from rmimom.core.recalling import recall
 from rmimom.core.scheduling import SCHEDULE
-from rmimom.core.state import Client, OpenConsumer, State
+from rmimom.core.state import Client, OpenConsumer, Opened, OpenPattern, State
 from rmimom.core.subscription import Subscription
 from rmimom.core.turn import Turn
 from rmimom.destination import TEMPORARY, Queue, Topic, check_source, is_pattern
@@ -47,6 +49,11 @@ def subscribe(state: State, command: Subscribe, turn: Turn) -> list[int]:
         )
     _check_names(command)
     selector = parse_selector(command.selector)
+    if is_pattern(command.destination) and isinstance(command.destination, Queue):
+        whole, unknown = open_pattern(state, client, command, selector, turn)
+        for member in whole.members.values() if unknown else ():
+            _settle_buried(state, member.mailbox, unknown, turn)
+        return [tag for tag in command.held if tag not in whole.held]
     place: Place | None = None
     if is_pattern(command.destination):
         check_source(command.destination)
@@ -270,29 +277,38 @@ def close_consumer(state: State, command: CloseConsumer, turn: Turn) -> None:
     if opened is None:
         return
     if any(tag in opened.consumer.held for tag in command.keep):
-        opened.mailbox.retain(opened.consumer, command.keep, turn)
+        opened.consumer.prefetch = 0
+        for mailbox, consumer in opened.parts():
+            mailbox.retain(consumer, command.keep, turn)
         subscription = opened.subscription
         if subscription is not None and not (subscription.durable or subscription.shared):
             # Nobody else can have what comes now.
             subscription.ending = True
-            opened.mailbox.purge(turn)
+            subscription.mailbox.purge(turn)
     else:
         del client.consumers[command.consumer]
         close_opened(state, [opened], turn)
 
 
-def close_opened(state: State, leaving: Iterable[OpenConsumer], turn: Turn) -> None:
+def close_opened(state: State, leaving: Iterable[Opened], turn: Turn) -> None:
     """Let consumers go together; subscriptions that are not durable go with the last of them."""
-    by_mailbox: dict[int, list[OpenConsumer]] = {}
+    by_mailbox: dict[int, tuple[Mailbox, Subscription | None, list[Consumer]]] = {}
+    patterns: list[PatternConsumer] = []
     for opened in leaving:
-        by_mailbox.setdefault(opened.mailbox.id, []).append(opened)
-    for together in by_mailbox.values():
-        together[0].mailbox.close([opened.consumer for opened in together], turn)
-        subscription = together[0].subscription
+        if isinstance(opened, OpenPattern):
+            patterns.append(opened.consumer)
+            del state.pattern_consumers[opened.consumer]
+        for mailbox, consumer in opened.parts():
+            by_mailbox.setdefault(mailbox.id, (mailbox, opened.subscription, []))[2].append(consumer)
+    for mailbox, subscription, consumers in by_mailbox.values():
+        mailbox.close(consumers, turn)
         if subscription is not None:
             subscription.connection = ""
             if not subscription.durable and not subscription.active:
                 _delete(state, subscription, turn)
+    for whole in patterns:
+        for member in list(whole.members.values()):
+            whole.leave(member.mailbox)
 
 
 def delete_subscription(state: State, command: DeleteSubscription, turn: Turn) -> None:
@@ -375,7 +391,7 @@ def acknowledge(state: State, command: Acknowledge, turn: Turn) -> None:
     """The consumer is done with messages; a consumer closed meanwhile gave them back, so there is nothing to do."""
     opened = state.client(command.connection).consumers.get(command.consumer)
     if opened is not None:
-        state.messages_out += opened.mailbox.acknowledge(opened.consumer, command.up_to, command.tags, turn)
+        state.messages_out += opened.acknowledge(command.up_to, command.tags, turn)
 
 
 def examined(state: State, command: Examined, turn: Turn) -> None:
@@ -391,5 +407,6 @@ def delete_place(state: State, place: Place, turn: Turn) -> None:
         for subscription in list(place.subscriptions.values()):
             _delete(state, subscription, turn)
     else:
+        part_with(place.mailbox, turn)
         place.mailbox.purge(turn)
     state.remove_place(place)

@@ -65,6 +65,7 @@ class Mailbox:
         "_expirations",
         "_groups",
         "_line",
+        "_members",
         "_pasts",
         "_ready",
         "_residence",
@@ -107,6 +108,7 @@ class Mailbox:
         self._pasts: dict[int, Past] = {}  # of entries that came back or came from elsewhere
         self._ready = WaitingRoom(self._pasts)
         self._line = Line()
+        self._members: list[Consumer] = []  # those of the consumers that have a pattern (`pattern_consumer.py`)
         self._groups = Groups()
         self._delayed: list[tuple[int, int, Entry]] = []
         self._doubtful: dict[int, Entry] = {}
@@ -215,6 +217,8 @@ class Mailbox:
         consumers = self.consumers
         if len(consumers) != 1 or self.paused or self._ready or self._doubtful or self._ready.selective:
             return None
+        if self._members:
+            return None  # it shares its window with other queues
         consumer = consumers[0]
         if len(consumer.held) + count > consumer.prefetch or consumer.held_bytes + size > consumer.prefetch_bytes:
             return None
@@ -279,7 +283,10 @@ class Mailbox:
         mailboxes that share in this turn, each hands out the first few of the same entries in the same order, and
         consumers of one connection share a delivery.  Otherwise sharing could change the order for one of them.
         """
-        line, ready = self._line, self._ready
+        line, ready, members = self._line, self._ready, self._members
+        for member in members:
+            if member.waiting and not member.has_room:
+                line.leave(member)
         front = line.front
         if ready.unexamined:
             notes = {
@@ -324,18 +331,26 @@ class Mailbox:
                     ready.park(entry, consumer)
                     ready.unpark(consumer, 1)
                     continue
+            if members and not consumer.admits(entry):
+                ready.put_back(entry)
+                line.leave(consumer)
+                front = line.front
+                continue
             if entry.expiration and self._may_expire(entry):
                 if not self._expirations.take(entry):
                     continue
                 if entry.expiration <= now:
                     self._expire(entry, turn)
                     continue
-            consumer.held[entry_id] = entry
-            consumer.held_bytes += entry.size
+            if members:
+                consumer.hold(entry)
+            else:
+                consumer.held[entry_id] = entry
+                consumer.held_bytes += entry.size
             past = pasts.get(entry_id) if pasts else None
             deliveries = turn.deliveries_to(consumer.connection)
             key: Key
-            if new and not group:
+            if new and not group and not members:
                 key = entry_id if shared_by is None else (entry_id, shared_by)
             else:
                 key = (entry_id, consumer.number)
@@ -349,10 +364,12 @@ class Mailbox:
             else:
                 delivery.consumers.append(consumer.number)
                 delivery.counts.append(1 if past is None else past.returns + 1)
+            if members:
+                deliveries[key].note = consumer.mark(deliveries[key].note)
             if group:
                 assert wishes is not None
                 if self._groups.delivered(group, consumer, closes=wishes.closes):
-                    deliveries[key].note = mark_first_in_group(past.note if past is not None else "")
+                    deliveries[key].note = mark_first_in_group(deliveries[key].note)
                     self._groups.trim(self.consumers)
                 if wishes.closes:
                     ready.unpark(consumer)  # those of the group go to others now
@@ -391,19 +408,34 @@ class Mailbox:
         self.dispatch(turn)
 
     def _line_up(self, consumer: Consumer) -> None:
-        self._line.join(consumer)
+        """A consumer may have room again; one with a pattern is invited when it is the turn of this queue."""
+        if not consumer.waits_to_be_invited:
+            self._line.join(consumer)
+
+    def invite(self, member: Consumer, turn: Turn) -> None:
+        """The member of a pattern's consumer has room, and it is this queue's turn."""
+        self._line.join(member)
+        if member.waiting:
+            self.dispatch(turn)
 
     def _unpark(self) -> bool:
         """Let what was set aside for consumers wait with the rest again, as far as they have room; whether any was."""
         moved = 0
         for consumer in self._line:
-            moved += self._ready.unpark(consumer, consumer.prefetch - len(consumer.held))
+            moved += self._ready.unpark(consumer, consumer.room)
         return moved > 0
 
     # Consumers come and go.
 
     def open(self, consumer: Consumer, settled: tuple[int, ...], held: tuple[int, ...], turn: Turn) -> list[int]:
-        """Let a consumer in; what it settled is gone, what it still holds is its own again.
+        """Let a consumer in, with what it claims; returns those of `held` that could not be given back to it."""
+        lost = self.claim(consumer, settled, held, turn)
+        self.admit(consumer)
+        self.dispatch(turn)
+        return lost
+
+    def claim(self, consumer: Consumer, settled: tuple[int, ...], held: tuple[int, ...], turn: Turn) -> list[int]:
+        """What a consumer settled is gone, what it still holds is its own again.
 
         What it settled is gone even if another consumer has it by now: that may be the same client, whose old
         connection has not been noticed to be dead.  Returns those of `held` that could not be given back to it because
@@ -421,13 +453,25 @@ class Mailbox:
                     self._groups.hold(entry, consumer)
                 elif self.is_lost(consumer, tag):
                     lost.append(tag)
+        return lost
+
+    def admit(self, consumer: Consumer) -> None:
+        """Let a consumer stand in line; it is given nothing yet."""
         self.consumers.append(consumer)
+        if consumer.waits_to_be_invited:
+            self._members.append(consumer)
         if consumer.selector is not None:
             self._ready.open_lane(consumer.selector)
         self._regard_consumers()
-        self._line_up(consumer)
-        self.dispatch(turn)
-        return lost
+        self._line.join(consumer)
+
+    def delivered_among(self, tags: Iterable[int]) -> list[int]:
+        """Those of these tags that are here and were delivered before, whoever has them now."""
+        return [
+            tag
+            for tag in tags
+            if tag in self._doubtful or tag in self._pasts or any(tag in one.held for one in self.consumers)
+        ]
 
     def _settle(self, gone: list[Entry], tags: tuple[int, ...], turn: Turn) -> None:
         """These are done, and so is what consumers hold under these tags."""
@@ -508,13 +552,13 @@ class Mailbox:
         entries: list[Entry] = []
         for consumer in consumers:
             self.consumers.remove(consumer)
+            if consumer.waits_to_be_invited:
+                self._members.remove(consumer)
             self._line.leave(consumer)
             self._let_go_of_groups(consumer)
             if consumer.selector is not None:
                 self._ready.close_lane(consumer.selector)
-            entries += consumer.held.values()
-            consumer.held.clear()
-            consumer.held_bytes = 0
+            entries += consumer.let_go_of_all()
         self._regard_consumers()
         self._give_back(entries, turn)
         self.dispatch(turn)

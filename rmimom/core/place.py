@@ -25,8 +25,8 @@ class QueuePlace:
 
     @property
     def has_consumers(self) -> bool:
-        """Whether somebody consumes from the queue."""
-        return bool(self.mailbox.consumers)
+        """Whether somebody consumes from the queue; one with a pattern does not if it holds nothing of it."""
+        return any(not consumer.waits_to_be_invited or consumer.held for consumer in self.mailbox.consumers)
 
     def mailboxes(self) -> list[Mailbox]:
         """All mailboxes of the place."""

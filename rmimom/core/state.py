@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TypeAlias
+
 import msgspec
 
 from rmimom.core.agenda import Agenda
 from rmimom.core.consumer import Consumer
 from rmimom.core.history import History
 from rmimom.core.mailbox import Mailbox
+from rmimom.core.pattern_consumer import PatternConsumer
 from rmimom.core.place import Place, QueuePlace, TopicPlace
 from rmimom.core.producers import Producers
 from rmimom.core.residence import DEFAULT_RESIDENT_BYTES, Residence
@@ -53,6 +57,58 @@ class OpenConsumer(msgspec.Struct):
     place: Place | None
     subscription: Subscription | None
 
+    @property
+    def source(self) -> Destination:
+        """What it was opened on."""
+        return self.mailbox.origin
+
+    def acknowledge(self, up_to: int, tags: list[int] | tuple[int, ...], turn: Turn) -> int:
+        """It is done with messages; returns how many."""
+        return self.mailbox.acknowledge(self.consumer, up_to, tags, turn)
+
+    def parts(self) -> list[tuple[Mailbox, Consumer]]:
+        """Where it stands, and as whom."""
+        return [(self.mailbox, self.consumer)]
+
+    def shares(self, tags: Iterable[int]) -> list[tuple[Mailbox, Consumer, list[int]]]:
+        """The same, with those of these tags that are to be looked for there."""
+        return [(self.mailbox, self.consumer, list(tags))]
+
+    def lost(self, tags: Iterable[int]) -> list[int]:
+        """Those of these tags that others have or had."""
+        return [tag for tag in tags if self.mailbox.is_lost(self.consumer, tag)]
+
+
+class OpenPattern(msgspec.Struct):
+    """A consumer of all queues that match a pattern; it can be asked what an `OpenConsumer` can be asked."""
+
+    consumer: PatternConsumer
+    subscription: None = None
+
+    @property
+    def source(self) -> Destination:
+        """What it was opened on."""
+        return self.consumer.pattern.queue
+
+    def acknowledge(self, up_to: int, tags: list[int] | tuple[int, ...], turn: Turn) -> int:
+        """It is done with messages; returns how many."""
+        return self.consumer.acknowledge(up_to, tags, turn)
+
+    def parts(self) -> list[tuple[Mailbox, Consumer]]:
+        """Where it stands, and as whom."""
+        return [(member.mailbox, member) for member in self.consumer.members.values()]
+
+    def shares(self, tags: Iterable[int]) -> list[tuple[Mailbox, Consumer, list[int]]]:
+        """Where it holds some of these tags, as whom, and which."""
+        return [(member.mailbox, member, own) for member, own in self.consumer.shares(tags)]
+
+    def lost(self, tags: Iterable[int]) -> list[int]:
+        """Those of these tags that others have or had: all queues that match are durable, so all that it has not."""
+        return [tag for tag in tags if tag not in self.consumer.held]
+
+
+Opened: TypeAlias = OpenConsumer | OpenPattern
+
 
 class Client:
     """A connected client: who it is, and what is its own.
@@ -66,7 +122,7 @@ class Client:
         self.connection = connection
         self.user = user
         self.client_id = client_id
-        self.consumers: dict[int, OpenConsumer] = {}
+        self.consumers: dict[int, Opened] = {}
         self.producers: set[str] = set()
         self.temporaries: dict[Temporary, Place] = {}
 
@@ -89,6 +145,8 @@ class State:
         self.subscriptions: dict[tuple[str, str], Subscription] = {}  # durable ones, by owner and name
         self.passing: dict[tuple[str, str], Subscription] = {}  # shared, not durable; by client id
         self.patterns: dict[int, Subscription] = {}  # subscriptions with a pattern, by id
+        self.pattern_consumers: dict[PatternConsumer, None] = {}
+        self.freed: dict[PatternConsumer, None] = {}  # those of them that may have room again
         self.fetching: set[int] = set()  # scheduled messages whose frames were asked for
         self.kept = 0  # messages that went into the histories of topics
         self.virtual: dict[str, dict[int, QueuePlace]] = {}  # queues with copies of a virtual topic, by its name
@@ -140,6 +198,9 @@ class State:
             topic = topic_of(destination)
             if topic:
                 self.virtual.setdefault(topic, {})[place_id] = place
+            for consumer in self.pattern_consumers:
+                if consumer.pattern.matches(destination):
+                    place.mailbox.admit(consumer.join(place.mailbox))
         else:
             assert isinstance(destination, Topic)
             place = TopicPlace(place_id, destination, created)

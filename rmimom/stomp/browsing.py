@@ -23,9 +23,9 @@ PAGE: Final = 100
 
 
 class Browser:
-    """One look at one queue, known by the id of its subscription."""
+    """One look at one queue, or all that match a pattern, known by the id of its subscription."""
 
-    __slots__ = ("_after", "_selector", "id", "queue", "receipt")
+    __slots__ = ("_after", "_selector", "_within", "id", "queue", "receipt")
 
     def __init__(self, id: str, queue: Destination, selector: str, receipt: str | None) -> None:
         self.id = id
@@ -33,11 +33,12 @@ class Browser:
         self.receipt = receipt
         self._selector = selector
         self._after: tuple[int, int] | None = None
+        self._within = ""
 
     def go_on(self, session: Session) -> None:
         """Ask for the next page."""
         if session.browsers.get(self.id) is self:
-            command = Browse(session.connection, self.queue, self._selector, self._after, PAGE)
+            command = Browse(session.connection, self.queue, self._selector, self._after, PAGE, self._within)
             session.ask(command, lambda value, error: self._turn(session, value, error))
 
     def _turn(self, session: Session, page: object, error: JMSError | None) -> None:
@@ -61,7 +62,7 @@ class Browser:
         assert isinstance(frames, dict)
         for delivered in complete(page, self._selector, frames):
             session.write_browsed(self, delivered)
-        self._after = page.after
+        self._after, self._within = page.after, page.within
         if page.after is None:
             del session.browsers[self.id]
             self._end(session)

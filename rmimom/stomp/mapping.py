@@ -15,7 +15,7 @@ from rmimom import frame as wire
 from rmimom.destination import Destination
 from rmimom.errors import MessageFormatError
 from rmimom.message import MAX_TIME, make_frame
-from rmimom.note import decode_note, note_properties
+from rmimom.note import TAKEN_FROM, decode_note, note_properties
 from rmimom.stomp import transformations
 from rmimom.stomp.codec import Frame, escape
 from rmimom.stomp.destinations import Destinations
@@ -215,7 +215,9 @@ class Writer:
         first = ""
         if read.original_destination:
             first = self._line("original-destination", self._names.show(read.original_destination))
-        return first + "".join([self._line(name, _text(value)) for name, value in note_properties(note).items()])
+        told = note_properties(note)
+        told.pop(TAKEN_FROM, None)  # the header destination says it
+        return first + "".join([self._line(name, _text(value)) for name, value in told.items()])
 
     def _of_properties(self, data: bytes, *, skip_transformation: bool) -> str:
         try:

@@ -30,6 +30,7 @@ from rmimom.commands import Acknowledge, Command, CreateTemporary, Disconnect, S
 from rmimom.destination import TEMPORARY, Destination
 from rmimom.errors import IllegalStateError, JMSError
 from rmimom.frame import Delivered, decode_frame
+from rmimom.note import decode_note
 from rmimom.stomp import acknowledging, committing, connecting, sending, subscribing
 from rmimom.stomp.browsing import Browser
 from rmimom.stomp.codec import V1_0, V1_2, FrameReader, ProtocolError, encode_frame, escape
@@ -75,7 +76,7 @@ class Told(msgspec.Struct, frozen=True, gc=False):
     """A message as subscriptions that want the same transformation are told of it."""
 
     tag: int
-    sent_to: str
+    origin: str
     message_id: str
     transformation: str
     rest: bytes
@@ -368,7 +369,9 @@ class Session:
     def _told(self, delivered: Delivered, transformation: str) -> Told:
         frame = decode_frame(delivered.frame)
         rest = self._writer.rest(frame, delivered.note, transformation)
-        return Told(delivered.tag, frame.destination, frame.message_id, transformation, rest)
+        # Who consumes from many queues is told which one it was.
+        origin = decode_note(delivered.note).taken_from if delivered.note else ""
+        return Told(delivered.tag, origin or frame.destination, frame.message_id, transformation, rest)
 
     def _write_message(self, subscription: Subscription, told: Told, consumer: int, count: int) -> None:
         ack = ""
@@ -380,13 +383,14 @@ class Session:
             if self.version == V1_2:
                 ack = f"ack:{key}\n"
         writer = self._writer
-        lines = subscription.lines(consumer, told.sent_to, writer.destination)
+        lines = subscription.lines(consumer, told.origin, writer.destination)
         self._out.append(writer.message(lines, ack, count, told.rest))
 
     def write_browsed(self, browser: Browser, delivered: Delivered) -> None:
         """Tell a message that is only looked at."""
         writer = self._writer
-        lines = f"{writer.destination(str(browser.queue))}subscription:{escape(browser.id, self.version)}\n"
+        queue = decode_note(delivered.note).taken_from or str(browser.queue)
+        lines = f"{writer.destination(queue)}subscription:{escape(browser.id, self.version)}\n"
         rest = writer.rest(decode_frame(delivered.frame), delivered.note)
         self._out.append(writer.message(lines, "", delivered.counts[0], rest))
 

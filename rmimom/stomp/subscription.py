@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from rmimom.destination import Destination, Queue
+from rmimom.destination import Destination, Queue, is_pattern
 from rmimom.frame import Delivered
 from rmimom.stomp.codec import V1_2, escape
 
@@ -85,18 +85,19 @@ class Subscription:
         self._lines: dict[tuple[int, str], str] = {}
         self._delivered = 0
 
-    def lines(self, consumer: int, sent_to: str, write: Callable[[str], str]) -> str:
+    def lines(self, consumer: int, origin: str, write: Callable[[str], str]) -> str:
         """The lines of a MESSAGE that tell where it comes from and for whom it is; `write` makes the first.
 
-        It comes from the queue, which for a dead letter is not the one it was sent to, or from the topic.
+        It comes from the queue, which for a dead letter is not the one it was sent to, or from the topic.  With a
+        pattern that is what is told as `origin`.
         """
-        found = self._lines.get((consumer, sent_to))
+        found = self._lines.get((consumer, origin))
         if found is None:
-            taken_from = self.consumers[consumer]
-            found = write(str(taken_from) if isinstance(taken_from, Queue) else sent_to) + self.line
+            source = self.consumers[consumer]
+            found = write(str(source) if isinstance(source, Queue) and not is_pattern(source) else origin) + self.line
             if len(self._lines) >= _REMEMBERED:
                 self._lines.clear()
-            self._lines[consumer, sent_to] = found
+            self._lines[consumer, origin] = found
         return found
 
     def hold(self, key: str, tag: int, consumer: int, message_id: str) -> None:

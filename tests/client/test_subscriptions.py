@@ -92,7 +92,7 @@ def test_a_pattern_subscribes_to_topics_now_and_later(connection: Connection) ->
     assert [(one.body, one.destination.name) for one in found if one] == [
         (name, name) for name in ("weather.it.rome", "weather.it.rome", "weather.it.rome.south")
     ]
-    with pytest.raises(InvalidDestinationError, match="can only be subscribed to"):
+    with pytest.raises(InvalidDestinationError, match="can only be consumed from"):
         publisher.publish("x", destination=session.topic("weather.*"))
     everything.close()
     session.unsubscribe("weather")

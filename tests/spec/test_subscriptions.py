@@ -528,3 +528,22 @@ def test_patterns_of_topics(session: Session, name: str) -> None:
     message = next_of(rest)
     assert message.destination == Topic(f"{name}.strong.alaska")
     assert bodies(rest, 3) == ["weak.alaska.south", "strong.hawaii", "weak.alaska"]
+
+
+def test_patterns_of_queues(session: Session, name: str) -> None:
+    """A receiver of a pattern gets what is in any queue that fits, which it names, and a browser shows it.
+
+    Rows: D16. Section: 4.1.2.
+    """
+    producer = session.create_producer()
+    for where in ("it", "us", "it.south"):
+        producer.send(where, destination=Queue(f"{name}.{where}"))
+    assert [message.body for message in session.create_browser(Queue(f"{name}.>"))] == ["it", "it.south", "us"]
+    receiver = session.create_receiver(Queue(f"{name}.*"))
+    producer.send("fr", destination=Queue(f"{name}.fr"))
+    found = [next_of(receiver) for _ in range(3)]
+    assert [message.body for message in found] == ["it", "us", "fr"]
+    assert [message.properties["JMS_rmimom_taken_from"] for message in found] == [
+        f"queue://{name}.{where}" for where in ("it", "us", "fr")
+    ]
+    assert bodies(session.create_receiver(Queue(f"{name}.it.south")), 1) == ["it.south"]

@@ -21,7 +21,7 @@ answered.  Lines that begin with # are remarks.  Commands:
     pause c1 queue://orders                     resume c1 queue://orders
     now c1 queue://orders 4 5                   discard c1 7
     prepare c1 topic://news id=CLIENT name=NAME [selector=TEXT] [shared]
-    browse c1 queue://orders [limit=2] [after=PRIORITY,ID] [selector=TEXT]
+    browse c1 queue://orders [limit=2] [after=PRIORITY,ID [within=QUEUE]] [selector=TEXT]
     temporary c1 temp-queue://t                 delete-temporary c1 temp-queue://t
     show
 
@@ -206,7 +206,8 @@ class Conversation:
             else f"{found.tag} in the store"
             for found in page.messages
         ]
-        return [*told, "the end" if page.after is None else f"more after {_list(list(page.after))}"]
+        within = f" in {page.within}" if page.within else ""
+        return [*told, "the end" if page.after is None else f"more after {_list(list(page.after))}{within}"]
 
     def _show(self) -> list[str]:
         statistics = self.room.broker.statistics()
@@ -274,6 +275,7 @@ def _browse(words: Words, now: int) -> Command:
         words.named.get("selector", ""),
         (after[0], after[1]) if after else None,
         words.number("limit", 100),
+        words.named.get("within", ""),
     )
 
 

@@ -7,8 +7,9 @@ from rmimom.core.consumer import Consumer
 from rmimom.core.entry import Entry
 from rmimom.core.mailbox import Mailbox
 from rmimom.core.past import Past
+from rmimom.core.pattern_consumer import Member, PatternConsumer
 from rmimom.core.place import TopicPlace
-from rmimom.core.state import State
+from rmimom.core.state import OpenPattern, State
 from rmimom.selector import MessageValues
 from rmimom.store.memory import MemoryStore
 
@@ -63,6 +64,9 @@ def _check_mailbox(mailbox: Mailbox) -> None:
     )
     if not mailbox._doubtful and not mailbox.paused:
         for consumer in mailbox._line:
+            if not consumer.has_room:
+                assert isinstance(consumer, Member), f"{consumer!r} stands in line and has no room"
+                continue
             taken = [entry for entry in ready if entry.id not in parked and _takes(consumer, entry)]
             assert not taken, f"mailbox {mailbox.id} has messages and a consumer with room"
     assert set(mailbox._pasts) <= set(ids), f"mailbox {mailbox.id} counts returns of messages that are gone"
@@ -85,16 +89,38 @@ def _check_mailbox(mailbox: Mailbox) -> None:
 def _check_consumers(state: State, mailboxes: dict[int, Mailbox]) -> None:
     opened = [opened for client in state.clients.values() for opened in client.consumers.values()]
     assert {id(consumer) for mailbox in mailboxes.values() for consumer in mailbox.consumers} == {
-        id(one.consumer) for one in opened
+        id(consumer) for one in opened for _, consumer in one.parts()
     }
     for one in opened:
-        consumer, mailbox = one.consumer, one.mailbox
-        assert mailboxes[mailbox.id] is mailbox
-        assert consumer.held_bytes == sum(entry.size for entry in consumer.held.values()), repr(consumer)
-        assert list(consumer.held) == [entry.id for entry in consumer.held.values()]
-        assert consumer.waiting == (consumer in mailbox._line), repr(consumer)
-        admitted = mailbox._line.sole in {None, consumer}
-        assert consumer.waiting == (consumer.has_room and admitted), f"{consumer!r} has room but no place in the line"
+        _check_held(one.consumer)
+        for mailbox, consumer in one.parts():
+            assert mailboxes[mailbox.id] is mailbox
+            _check_held(consumer)
+            assert consumer.waiting == (consumer in mailbox._line), repr(consumer)
+            admitted = mailbox._line.sole in {None, consumer}
+            if consumer.has_room or not isinstance(consumer, Member):
+                assert consumer.waiting == (consumer.has_room and admitted), f"{consumer!r} has room but stands apart"
+    wholes = [one.consumer for one in opened if isinstance(one, OpenPattern)]
+    assert set(wholes) == state.pattern_consumers.keys()
+    assert not state.freed
+    for whole in wholes:
+        _check_pattern(state, whole)
+
+
+def _check_held(consumer: Consumer) -> None:
+    assert consumer.held_bytes == sum(entry.size for entry in consumer.held.values()), repr(consumer)
+    assert list(consumer.held) == [entry.id for entry in consumer.held.values()]
+
+
+def _check_pattern(state: State, whole: PatternConsumer) -> None:
+    """The rules of `pattern_consumer.py`."""
+    matching = {place.id for place in state.places.values() if whole.pattern.matches(place.destination)}
+    assert set(whole.members) == matching, f"{whole!r} is in {set(whole.members)}, but {matching} match"
+    members = whole.members.values()
+    assert all(whole.members[member.mailbox.id] is member and member in member.mailbox.consumers for member in members)
+    assert whole.holders == {tag: member for member in members for tag in member.held}
+    assert whole.held == {tag: entry for member in members for tag, entry in member.held.items()}
+    assert set(whole.apart) == {member for member in members if not member.waiting}
 
 
 def check_store(broker: Broker, store: MemoryStore) -> None:

@@ -167,7 +167,7 @@ ROWS: Final = (
     _row("D12", "queue browser, with a selector, without delayed messages", "4.1.6", "T:148, T:149"),
     _row("D13", "QueueRequestor and TopicRequestor", "4.1.7, 4.2.10", "T:170, T:273"),
     _row("D14", "request and reply with a correlation id and a time limit", "2.16"),
-    _row("D16", "patterns of topics", "", "", OURS),
+    _row("D16", "patterns of topics and queues", "", "", OURS),
     _row("C1", "connection factory and destinations as administered objects", "5", "T:89, T:90, T:191"),
     _row("C2", "user and password, and their refusal", "6.1.1, 10.3", "T:92, T:172"),
     _row("C3", "client id: set first, in use once, refused", "6.1.2", "T:93-95, T:173, T:198"),

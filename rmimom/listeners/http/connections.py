@@ -14,7 +14,7 @@ import msgspec
 
 from rmimom.commands import Disconnect
 from rmimom.core.place import Place, QueuePlace
-from rmimom.core.state import BARE, SERVER, Client, OpenConsumer, State
+from rmimom.core.state import BARE, SERVER, Client, Opened, State
 from rmimom.dispatch import ConnectionInfo
 from rmimom.engine import Engine
 from rmimom.listeners.http.operation import Call, Nothing, Operation
@@ -142,7 +142,7 @@ def _row(engine: Engine, client: Client) -> Connection:
     )
 
 
-def _consumer(client: Client, opened: OpenConsumer) -> Consumer:
+def _consumer(client: Client, opened: Opened) -> Consumer:
     consumer, subscription = opened.consumer, opened.subscription
     selector = consumer.selector if subscription is None else subscription.selector
     return Consumer(
@@ -150,7 +150,7 @@ def _consumer(client: Client, opened: OpenConsumer) -> Consumer:
         consumer.number,
         client.user,
         client.client_id,
-        str(opened.mailbox.origin),
+        str(opened.source),
         subscription.name if subscription is not None else "",
         str(selector) if selector is not None else "",
         consumer.prefetch,

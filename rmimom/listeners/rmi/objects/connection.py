@@ -186,11 +186,15 @@ class ConnectionObject:
         return self._engine.submit(DeleteSubscription(self._connection, str(name)))
 
     @expose
-    async def browse(self, queue: str, selector: str, after: Sequence[int] | None, limit: int) -> int:
-        """A page of what waits in a queue, in a frame.BrowsedPage as annotation; the answer is its length."""
+    async def browse(self, queue: str, selector: str, after: Sequence[int] | None, limit: int, within: str = "") -> int:
+        """A page of what waits in a queue, in a frame.BrowsedPage as annotation; the answer is its length.
+
+        With a pattern of queues `after` is a place in the queue `within`.
+        """
         call = self._enter()
         place = None if after is None else _place(after)
-        command = Browse(self._connection, parse_destination(_text(queue)), _text(selector), place, _number(limit))
+        source = parse_source(_text(queue))
+        command = Browse(self._connection, source, _text(selector), place, _number(limit), _text(within))
         page = await self._engine.submit(command)
         assert isinstance(page, Page)
         resting = [message.tag for message in page.messages if not len(message.frame)]
@@ -199,7 +203,7 @@ class ConnectionObject:
             # After the answer, so whatever was decided before is in the store; what is gone by now is left out.
             frames = await self._engine.frames(resting)
         found = complete(page, selector, frames)
-        call.reply_annotations[ANNOTATION] = encode(BrowsedPage(found, page.after))
+        call.reply_annotations[ANNOTATION] = encode(BrowsedPage(found, page.after, page.within))
         return len(found)
 
     @expose
