@@ -18,7 +18,7 @@ from collections.abc import Callable
 from multiprocessing.queues import Queue as ReportQueue
 from pathlib import Path
 
-from rmimom.admin.remote import administration
+from rmimom.admin.failure import Failure
 from rmimom.client.factory import ConnectionFactory
 from rmimom.client.session import Session
 from rmimom.demo import processes
@@ -27,12 +27,13 @@ from rmimom.demo.outcome import Outcome
 from rmimom.demo.quakes import read_quakes
 from rmimom.demo.servers import Alone, Pair, Servers
 from rmimom.demo.tally import Row, Tally, made_row
-from rmimom.errors import ConnectionFailedError
+from rmimom.errors import ConnectionFailedError, InvalidDestinationError
 
 ARCHIVE = "archive"
 DESK = "desk"
 WORKERS = ["worker A", "worker B"]
 DEAD_LETTERS = f"DLQ.{STRONG_QUAKES}"
+DEAD_LETTERS_PATH = f"/queues/{DEAD_LETTERS}"
 SETTLE_LIMIT = 60.0
 """Seconds after the last publish, or the retry, within which everything must have arrived."""
 LINGER = 1.0
@@ -113,8 +114,8 @@ class Director:
                 for worker in workers:
                     worker.end()
                 workers = self._start_workers(nameserver, repaired=True)
-                with administration(servers.where) as admin:
-                    self._tally.sent_back = admin.retry(DEAD_LETTERS)
+                with servers.successor.administration() as admin:
+                    self._tally.sent_back = admin.post(f"{DEAD_LETTERS_PATH}/retry", {"all": True})["done"]
                 self._step("the workers are repaired and the dead letters sent back")
                 self._settle(lambda: self._tally.count(*WORKERS) >= self._strong)
                 time.sleep(LINGER)
@@ -173,8 +174,12 @@ class Director:
     def _has_arrived(self, servers: Servers) -> bool:
         """Whether every report is where it can be before the workers are repaired."""
         tally = self._tally
-        with administration(servers.where) as admin:
-            tally.dead = len(admin.dead_letters(DEAD_LETTERS))
+        try:
+            with servers.successor.administration() as admin:
+                tally.dead = admin.get(DEAD_LETTERS_PATH)["statistics"]["pending"]
+        except Failure as failure:
+            if failure.code != InvalidDestinationError.code:  # there are none yet
+                raise
         worked = tally.count(*WORKERS) + tally.dead
         return tally.count(ARCHIVE) >= len(self._quakes) and tally.count(DESK) >= self._strong <= worked
 

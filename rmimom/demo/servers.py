@@ -11,10 +11,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 
-from rmimom.admin.remote import Whereabouts, administration, find
+from Pyro5 import errors as pyro_errors
+from Pyro5.client import Proxy
+from Pyro5.core import NAMESERVER_NAME
+
+from rmimom.admin.client import Client
+from rmimom.admin.where import Given, connect
 from rmimom.admin_token import read_token
 from rmimom.demo.processes import Process, server_pid
-from rmimom.destination import CLUSTER_NAME
+from rmimom.destination import ADMINISTRATION_NAME
 from rmimom.errors import ConnectionFailedError, JMSError
 
 CHANGE_LIMIT = 30.0
@@ -38,7 +43,7 @@ class DemoServer:
             "--nameserver": nameserver,
             "--cluster-key": str(directory / "cluster.key"),
             "--port": "0",
-            "--http": "off",
+            "--http": "127.0.0.1:0",
             "--stomp": "off",
         }
         arguments = [word for option in options.items() for word in option]
@@ -56,10 +61,9 @@ class DemoServer:
         """End it in an orderly way; one that was killed already has ended."""
         self._process.stop()
 
-    @property
-    def where(self) -> Whereabouts:
+    def administration(self) -> Client:
         """For administration: this very server, by the token in its data."""
-        return Whereabouts(None, None, self.data, None)
+        return connect(Given(data=self.data))
 
     def __str__(self) -> str:
         return f"server {self.name}, process {self.pid}"
@@ -73,7 +77,7 @@ class Servers(ABC):
 
     def __init__(self, directory: Path, nameserver: str, step: Step) -> None:
         self.active = DemoServer("one", "--active", directory, nameserver)
-        self._nameserver = Whereabouts(None, nameserver, directory, None)
+        self._nameserver = nameserver
         self._step = step
         self._taking_over: threading.Thread | None = None
 
@@ -104,11 +108,6 @@ class Servers(ABC):
     def successor(self) -> DemoServer:
         """Who must be active after the kill."""
 
-    @property
-    def where(self) -> Whereabouts:
-        """For administration: the server that is to be active at the end."""
-        return self.successor.where
-
     def who_is_active(self) -> str:
         """The name of the server that the name server points to, empty for none of ours."""
         if self._taking_over is not None:
@@ -117,10 +116,12 @@ class Servers(ABC):
 
     def _is_found(self, server: DemoServer) -> bool:
         token = read_token(server.data)
-        try:
-            return token is not None and find(self._nameserver, None) == token.uri
-        except ConnectionFailedError:  # no server is registered at this moment
-            return False
+        with Proxy(f"PYRO:{NAMESERVER_NAME}@{self._nameserver}") as names:
+            names._pyroTimeout = CHANGE_LIMIT
+            try:
+                return token is not None and str(names.lookup(ADMINISTRATION_NAME)) == token.uri
+            except (pyro_errors.PyroError, OSError):  # no server is registered at this moment
+                return False
 
     def stop(self) -> None:
         """End what runs."""
@@ -169,8 +170,8 @@ class Pair(Servers):
         self._step(f"{self._standby} is its standby, in sync")
 
     def _in_sync(self) -> bool:
-        with administration(self.active.where, CLUSTER_NAME) as cluster:
-            servers = cluster.status()["servers"]
+        with self.active.administration() as admin:
+            servers = admin.get("/cluster")["status"]["servers"]
         return len(servers) == len(self._all()) and all(server["in_sync"] for server in servers)
 
     def _take_over(self) -> None:

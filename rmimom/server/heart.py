@@ -31,13 +31,15 @@ class Heart:
     """Publishes a beat every `interval` seconds, until it is stopped.
 
     Beats go ahead of what waits for disks and standbys: they say that the server lives, not that its disk is quick.
+    They also say where its HTTP interface is, for standbys to pass on.
     """
 
-    def __init__(self, engine: Engine, clock: Clock, epoch: Epoch, interval: float) -> None:
+    def __init__(self, engine: Engine, clock: Clock, epoch: Epoch, interval: float, http: str = "") -> None:
         self._engine = engine
         self._clock = clock
         self._epoch = epoch
         self._interval = interval
+        self._extra: dict[str, object] = {"epoch": epoch.number, "http": http}
         self._run_id = secrets.token_hex(8)
         self._task = asyncio.get_running_loop().create_task(self._run())
 
@@ -56,7 +58,7 @@ class Heart:
             await asyncio.sleep(due - loop.time())
 
     def _frame(self, sequence: int) -> bytes:
-        beat = Beat(self._epoch.server_id, self._run_id, sequence, self._interval, {"epoch": self._epoch.number})
+        beat = Beat(self._epoch.server_id, self._run_id, sequence, self._interval, self._extra)
         message = Message(msgspec.to_builtins(beat))
         message.delivery_mode = NON_PERSISTENT
         message.priority = 9

@@ -48,6 +48,7 @@ class View:
         reign: Callable[[], Ruling | None],
         facts: Callable[[], dict[str, object]],
         active: Callable[[], str],
+        active_http: Callable[[], str],
         token: str,
         cluster: ClusterControl,
     ) -> None:
@@ -57,6 +58,7 @@ class View:
         self._follower = follower
         self._reign = reign
         self._active = active
+        self._active_http = active_http
         self._token = token
         self.cluster = cluster
         self._checker: PasswordChecker | None = None
@@ -78,6 +80,11 @@ class View:
     def active(self) -> str:
         """Where the active server is, as far as is known."""
         return self._active()
+
+    @property
+    def active_http(self) -> str:
+        """Where the active server serves HTTP, as far as is known."""
+        return self._active_http()
 
     async def authenticate(self, user: str, password: str) -> Identity:
         """Who this is.  Raises JMSSecurityError, or ResourceAllocationError in a crowd."""

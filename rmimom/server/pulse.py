@@ -50,6 +50,8 @@ class Pulse:
     """
 
     def __init__(self, configuration: Configuration, password: str, interval: float, suspicions: Suspicions) -> None:
+        self.http = ""
+        """Where the active serves HTTP, as its last beat says."""
         self._active = configuration.active
         location = URI(configuration.address_of(configuration.active)).location
         self._uri = f"PYRO:{FACTORY_NAME}@{location}"
@@ -92,12 +94,13 @@ class Pulse:
             failed=FAILED,
             acceptable_pause=PAUSE,
             expected={self._active: self._interval},
-        ):
+        ) as listener:
             connection.start()
             lost = threading.Event()
             connection.on_event(lambda event: lost.set() if event.kind in {"failed", "closed"} else None)
             while not self._stopping.wait(0.05) and not lost.is_set():
-                pass
+                beat = listener.last_beat(self._active)
+                self.http = str(beat.extra.get("http", "")) if beat is not None else self.http
 
     def _suspected(self, name: str, level: SuspicionLevel, phi: float) -> None:
         if level is SuspicionLevel.FAILED:

@@ -150,7 +150,9 @@ class Reign:
         )
         if self._coordinator is not None:
             self._registry.register(_COORDINATION.registered_name, CoordinationTopic(self._coordinator.shipping))
-            self._heart = Heart(self.engine, self._clock, self.epoch, config.heartbeat_interval)
+            self._heart = Heart(
+                self.engine, self._clock, self.epoch, config.heartbeat_interval, self._place.http_for_others(self._http)
+            )
         uri = self._place.uri_for(ADMINISTRATION_NAME, reachable=True)
         await asyncio.to_thread(write_token, config.data, Token(uri, LOCAL_USER, self._token, self._http))
         await self.stomp.start(access)

@@ -104,6 +104,7 @@ class Server:
             reign=lambda: self.reign,
             facts=self.facts,
             active=self._active_location,
+            active_http=self._active_http,
             token=self._token,
             cluster=cluster,
         )
@@ -414,6 +415,12 @@ class Server:
         held = self.coordinator.state.held if self.coordinator is not None else None
         uri = dict(held.addresses).get(held.active, "") if held is not None else ""
         return uri.rpartition("@")[2]
+
+    def _active_http(self) -> str:
+        """Where the active server serves HTTP for others, as far as is known."""
+        if self.reign is not None:
+            return self.place.http_for_others(self._http_location)
+        return self._pulse.http if self._pulse is not None else ""
 
     def registration(self) -> RegistrarStatistics | None:
         """How the registration in the name server is, or None if there is none."""

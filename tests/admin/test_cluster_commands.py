@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from click.testing import Result
+from support.admin import run_admin
 from support.commands import run_command
 from support.processes import ServerProcess, start_name_server, start_server, start_standby, wait_for
 
 from rmimom.client.factory import ConnectionFactory
 from rmimom.errors import JMSError
 
+HTTP = ("--http", "127.0.0.1:0")
 SERVER = {"server_id", "address", "role", "in_sync", "phase", "behind", "copied", "to_copy"}
 STATUS = {
     *("cluster", "server_id", "phase", "position", "suspected", "refusal"),
@@ -23,16 +25,21 @@ STATUS = {
 }
 
 
-def admin(server: ServerProcess, *arguments: str) -> subprocess.CompletedProcess[str]:
+def admin(server: ServerProcess, *arguments: str) -> Result:
     """Run rmimom-admin on a server's machine."""
-    return run_command("rmimom.admin.cli", "--data", server.data, *arguments, home=server.data.parent)
+    return run_admin("--data", server.data, *arguments, home=server.data.parent, RMIMOM_ADMIN_PASSWORD="")
+
+
+def url_of(server: ServerProcess) -> str:
+    """Where it serves HTTP."""
+    return f"http://127.0.0.1:{server.facts['http']}"
 
 
 def cluster_status(server: ServerProcess) -> dict[str, Any]:
     """How the server sees its cluster."""
     ended = admin(server, "cluster", "status", "--json")
-    assert ended.returncode == 0, ended.stderr
-    found: dict[str, Any] = json.loads(ended.stdout)
+    assert ended.exit_code == 0, ended.stderr
+    found: dict[str, Any] = json.loads(ended.stdout)["status"]
     return found
 
 
@@ -50,8 +57,8 @@ def identity(server: ServerProcess) -> str:
 def pair_on(home: Path, nameserver: str) -> Iterator[tuple[ServerProcess, ServerProcess]]:
     """An active server, and a standby in sync with it."""
     with (
-        start_server(home / "a", nameserver=nameserver) as active,
-        start_standby(home / "b", nameserver=nameserver) as standby,
+        start_server(home / "a", *HTTP, nameserver=nameserver) as active,
+        start_standby(home / "b", *HTTP, nameserver=nameserver) as standby,
     ):
         wait_for(lambda: in_sync(active) == {identity(active), identity(standby)}, "standby in sync")
         yield active, standby
@@ -114,7 +121,7 @@ def test_a_switchover_under_load_is_no_error(tmp_path: Path) -> None:
         try:
             load.more()
             ended = admin(active, "cluster", "switchover", "--to", standby.location)
-            assert ended.returncode == 0, ended.stderr
+            assert ended.exit_code == 0, ended.stderr
             assert ended.stdout.startswith(
                 f"server {identity(standby)} at {standby.location} is active, in configuration"
             )
@@ -125,7 +132,7 @@ def test_a_switchover_under_load_is_no_error(tmp_path: Path) -> None:
         wait_for(lambda: in_sync(standby) == {identity(active), identity(standby)}, "old active in sync")
         assert received(nameserver) == [str(number) for number in range(load.confirmed)]
         # And back again, to the one that is there.
-        assert admin(standby, "cluster", "switchover").returncode == 0
+        assert admin(standby, "cluster", "switchover").exit_code == 0
         wait_for(lambda: cluster_status(active)["phase"] == "active", "the first one active")
 
 
@@ -147,8 +154,8 @@ def test_status_of_both(tmp_path: Path) -> None:
         text = admin(active, "cluster", "status").stdout
         assert f"{identity(standby)}  {standby.location}  standby  yes      in step" in text
         # A standby has nothing else to administer, and says so.
-        refused = admin(standby, "queues")
-        assert (refused.returncode, "is not active" in refused.stderr) == (1, True)
+        refused = admin(standby, "queue", "ls")
+        assert (refused.exit_code, "is not the active one" in refused.stderr) == (2, True)
         running = run_command("rmimom.server_cli", "status", "--data", standby.data, home=tmp_path)
         assert running.returncode == 0
         assert "is standby, following" in running.stdout
@@ -165,16 +172,44 @@ def test_what_is_refused(tmp_path: Path) -> None:
             (standby, ["promote", "--force"], 2, "--yes"),
         ]:
             ended = admin(server, "cluster", *arguments)
-            assert (ended.returncode, said in ended.stderr) == (code, True), ended.stderr
+            assert (ended.exit_code, said in ended.stderr) == (code, True), ended.stderr
         for login in (
             {"RMIMOM_ADMIN_PASSWORD": "guessed"},
             {"RMIMOM_ADMIN_USER": "@local", "RMIMOM_ADMIN_PASSWORD": "x"},
         ):
-            stranger = run_command(
-                "rmimom.admin.cli", "--server", standby.location, "cluster", "status", home=tmp_path, **login
-            )
-            assert (stranger.returncode, "refuses the login" in stranger.stderr) == (1, True), stranger.stderr
+            stranger = run_admin("--url", url_of(standby), "cluster", "status", home=tmp_path, **login)
+            assert (stranger.exit_code, "refuses the login" in stranger.stderr) == (1, True), stranger.stderr
         assert cluster_status(standby)["phase"] == "following"
+
+
+def test_an_order_goes_on_to_the_active_server(tmp_path: Path) -> None:
+    """Given a login, when a standby is asked, then the active one that it names is asked instead."""
+    with pair(tmp_path) as (_, active, standby):
+        added = run_admin(
+            *("--data", active.data, "user", "add", "olga", "--role", "operator"),
+            home=tmp_path,
+            text="secret\n",
+            RMIMOM_ADMIN_PASSWORD="",
+        )
+        assert added.exit_code == 0, added.stderr
+        login = ("--user", "olga")
+
+        def followed() -> bool:
+            ended = run_admin("--url", url_of(standby), *login, "queue", "create", "far", home=tmp_path)
+            return ended.exit_code == 0
+
+        wait_for(followed, "the place of the active in a beat")
+        assert "far" in admin(active, "queue", "ls").stdout
+        found = json.loads(run_admin("--url", url_of(standby), *login, "status", "--json", home=tmp_path).stdout)
+        assert (found["role"], found["active_http"]) == ("standby", url_of(active))
+        # When the active is gone, the next URL leads to the one that took over.
+        urls = ("--url", url_of(active), "--url", url_of(standby))
+        active.kill()
+        wait_for(
+            lambda: run_admin(*urls, *login, "queue", "create", "later", home=tmp_path).exit_code == 0, "new active"
+        )
+        watched = run_admin(*urls, *login, "cluster", "status", "--watch", "0.1", "--times", "2", home=tmp_path)
+        assert watched.stdout.count(f"active   {standby.location}") == 2
 
 
 def test_promote_a_standby_that_was_not_in_sync(tmp_path: Path) -> None:
@@ -187,11 +222,11 @@ def test_promote_a_standby_that_was_not_in_sync(tmp_path: Path) -> None:
             load.end()
             assert load.errors == []
             active.kill()
-        with start_standby(tmp_path / "b", nameserver=names.location) as left:
+        with start_standby(tmp_path / "b", *HTTP, nameserver=names.location) as left:
             # It knows that it was left behind, so it waits for an operator.
             assert cluster_status(left)["phase"] != "active"
             ended = admin(left, "cluster", "promote", "--force", "--yes")
-            assert ended.returncode == 0, ended.stderr
+            assert ended.exit_code == 0, ended.stderr
             assert f"server {identity(left)} at {left.location} is active" in ended.stdout
             found = cluster_status(left)
             assert (found["forced"], found["phase"], in_sync(left)) == (True, "active", {identity(left)})

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.types import ASGIApp
 from support.engines import inheritance
 
 from rmimom import access as access_module
@@ -76,6 +77,7 @@ class FakeView:
         self.config = config
         self.is_active = True
         self.active = "here:61611"
+        self.active_http = "http://here:8161"
         self.cluster = FakeCluster()
         self.more: dict[str, object] = {}
 
@@ -126,8 +128,9 @@ class FakeView:
 class Room:
     """An engine, the interface on it, and somebody who asks."""
 
-    def __init__(self, view: FakeView, gate: Gate, sampler: Sampler, client: httpx.AsyncClient) -> None:
+    def __init__(self, view: FakeView, gate: Gate, sampler: Sampler, app: ASGIApp, client: httpx.AsyncClient) -> None:
         self.view = view
+        self.app = app
         self.gate = gate
         self.sampler = sampler
         self.client = client
@@ -182,10 +185,11 @@ def in_room(conversation: Callable[[Room], Awaitable[None]], rules: Rules | None
             view = FakeView(engine, access, clock, ServerConfig(store="memory", data=Path("/nowhere")))
             gate = Gate(view)
             sampler = Sampler(view, lambda: clock.now() / 1000)
-            transport = httpx.ASGITransport(make_whole_app(view, gate, sampler), raise_app_exceptions=True)
+            app = make_whole_app(view, gate, sampler)
+            transport = httpx.ASGITransport(app, raise_app_exceptions=True)
             try:
                 async with httpx.AsyncClient(transport=transport, base_url="http://rmimom") as client:
-                    await conversation(Room(view, gate, sampler, client))
+                    await conversation(Room(view, gate, sampler, app, client))
             finally:
                 await sampler.stop()
                 access.close()

@@ -151,7 +151,11 @@ def not_active(view: ServerView) -> Refusal:
     where = f"the active one is {view.active}" if view.active else "it is not known which one is active"
     return Refusal(
         HTTPStatus.SERVICE_UNAVAILABLE,
-        ConnectionFailedError(f"this server is not the active one of its cluster; {where}", active=view.active or None),
+        ConnectionFailedError(
+            f"this server is not the active one of its cluster; {where}",
+            active=view.active or None,
+            active_http=view.active_http or None,
+        ),
         {"Retry-After": "1"},
     )
 

@@ -37,13 +37,15 @@ class Counts(msgspec.Struct, frozen=True):
 class Status(msgspec.Struct, frozen=True):
     """The server as a whole; times in milliseconds since 1970 UTC, `uptime` in seconds.
 
-    `active` is where the active server of the cluster is, as far as is known.  `counts` and `engine` are null on a
+    `active` is where the active server of the cluster is, as far as is known, and `active_http` where it serves HTTP
+    for others; both are empty if that is not known.  `counts` and `engine` are null on a
     server that is not active.
     """
 
     version: str
     role: str
     active: str
+    active_http: str
     cluster: str
     server_id: str
     epoch: int
@@ -91,6 +93,7 @@ class Cluster(msgspec.Struct, frozen=True):
     epoch: int
     server_id: str
     active: str
+    active_http: str
     registration: dict[str, Any] | None
     status: dict[str, Any] | None
 
@@ -146,6 +149,7 @@ async def show_status(call: Call[Nothing, None]) -> Status:
         {
             **{name: value for name, value in facts.items() if name in known},
             "active": view.active,
+            "active_http": view.active_http,
             "warnings": len(warnings),
             "counts": counts,
             "engine": engine.statistics() if engine is not None else None,
@@ -161,7 +165,15 @@ async def show_cluster(call: Call[Nothing, None]) -> Cluster:
 
 
 def _cluster(call: Call[Any, Any], status: dict[str, object] | None) -> Cluster:
-    return msgspec.convert({**call.view.facts(), "active": call.view.active, "status": status}, Cluster)
+    return msgspec.convert(
+        {
+            **call.view.facts(),
+            "active": call.view.active,
+            "active_http": call.view.active_http,
+            "status": status,
+        },
+        Cluster,
+    )
 
 
 async def switch_over(call: Call[Nothing, Switchover]) -> Cluster:

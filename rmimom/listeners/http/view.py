@@ -62,6 +62,11 @@ class ServerView(Protocol):
         ...
 
     @property
+    def active_http(self) -> str:
+        """Where the active server serves HTTP, as the beginning of a URL; empty if that is not known."""
+        ...
+
+    @property
     def cluster(self) -> Cluster:
         """The cluster that the server belongs to."""
         ...

@@ -165,7 +165,7 @@ def test_a_server_that_is_not_active_answers_read_only_and_names_the_active() ->
             ("POST", "/queues/q/purge"),
         ):
             problem = await room.ask(method, path, expect=503)
-            assert problem["facts"] == {"active": "other.example:61611"}
+            assert problem["facts"] == {"active": "other.example:61611", "active_http": "http://here:8161"}
             assert "the active one is other.example:61611" in problem["detail"]
             assert problem["retryable"]
         assert (await room.client.get("/healthz")).status_code == 200

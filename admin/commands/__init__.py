@@ -1,0 +1,1 @@
+"""The commands of `rmimom-admin`, a module for each subject."""
