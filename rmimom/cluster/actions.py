@@ -36,6 +36,12 @@ class Register(msgspec.Struct, frozen=True, tag=True):
     configuration: Configuration
 
 
+class Remove(msgspec.Struct, frozen=True, tag=True):
+    """Remove the name of a configuration that is long superseded, in one call; no matter whether that succeeds."""
+
+    configuration: Configuration
+
+
 class BecomeActive(msgspec.Struct, frozen=True, tag=True):
     """Serve in epoch `configuration.epoch`: register names, open listeners, accept standbys."""
 
@@ -130,6 +136,7 @@ Action: TypeAlias = (
     Persist
     | ReadChain
     | Register
+    | Remove
     | BecomeActive
     | StepDown
     | Follow

@@ -23,6 +23,8 @@ _PREFIX: Final = "rmimom.cluster."
 _MARK: Final = "rmimom-configuration-1:"
 _LARGEST: Final = 16 * 1024
 """Characters of metadata; a configuration of nine servers takes some 1,500."""
+_MOST: Final = 10_000
+"""Names that are looked at; of a chain some sixteen stay."""
 _SERVER_ID: Final = re.compile(r"[0-9a-f]{16}")
 _WORD: Final = re.compile(r"[0-9a-f]{8,64}")
 
@@ -115,6 +117,12 @@ def decode_chain(cluster: str, names: Mapping[str, Any]) -> tuple[Configuration,
     `names` maps a name to its URI and its metadata.  Names that only look alike (of a cluster `a.1` beside `a`) are
     passed over.  Raises ConfigurationError if one is nonsense.
     """
+    if len(names) > _MOST:
+        raise ConfigurationError(
+            f"the name server holds {len(names)} names for the configurations of cluster {cluster}, at most {_MOST} "
+            "are read; find out who wrote them and remove them",
+            cluster=cluster,
+        )
     prefix = name_prefix(cluster)
     chain = []
     for name, value in names.items():

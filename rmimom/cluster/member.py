@@ -33,6 +33,7 @@ from rmimom.cluster.actions import (
     Refuse,
     Register,
     Release,
+    Remove,
     Report,
     ResumeDeciding,
     StepDown,
@@ -289,7 +290,7 @@ def _chain_read(turn: _Turn, event: ChainRead) -> None:
         _begin(turn, event)
     elif rules.remembers(state.held, event.entries):
         turn.change(forgotten=False)
-        _go_on(turn, event.seal)
+        _go_on(turn, event)
     else:
         _forgotten(turn, event)
 
@@ -314,12 +315,12 @@ def _begin(turn: _Turn, event: ChainRead) -> None:
         turn.refuse(f"no server of cluster {state.cluster} is known yet; start one with --active")
 
 
-def _go_on(turn: _Turn, seal: str) -> None:
+def _go_on(turn: _Turn, event: ChainRead) -> None:
     """The name server remembers what is held, and it is the newest."""
     state = turn.state
     if state.promise is not None:
         if not rules.is_consent(state.promise):
-            turn.claim(seal)
+            turn.claim(event.seal)
         elif state.phase is Phase.ACTIVE:
             _ask_consent(turn)
         return
@@ -330,9 +331,13 @@ def _go_on(turn: _Turn, seal: str) -> None:
     wish = rules.wished(state)
     if wish is not None:
         turn.promise(wish)
-        turn.claim(seal)
+        turn.claim(event.seal)
     elif state.suspected and not rules.may_claim(state):
         turn.refuse("the active is not heard, but this server was not in sync with it and may not take its place")
+    elif state.phase is Phase.ACTIVE:
+        superseded = rules.superseded(state, event.entries)
+        if superseded is not None:
+            turn.do(Remove(superseded))
 
 
 def _forgotten(turn: _Turn, event: ChainRead) -> None:
@@ -359,7 +364,7 @@ def _forgotten(turn: _Turn, event: ChainRead) -> None:
         )
     if state.phase is not Phase.ACTIVE and event.entries and event.entries[-1].number > state.number:
         newest = event.entries[-1]
-        if newest.active not in {state.me, state.held.active}:
+        if newest.active != state.me:
             turn.do(Follow(newest, hint=True))
 
 

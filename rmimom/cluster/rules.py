@@ -8,6 +8,8 @@ Rule 3:   A standby stops acknowledging before it promises to become active, and
 Rule 4:   The active releases what is on the disk of every member of the configuration it holds, and of the one it
           promised, which may be decided already.
 Rule 5:   A registration counts if k is still there with its seal; else the name server forgot, and who knows what.
+          The oldest name of the chain may be removed once there are enough above it: then no name is there without
+          all that were decided after it, and to whoever holds a name that is gone it is as if it were forgotten.
 Rule 6:   The log of an older epoch beyond the point where the next epoch began was never released: it is truncated.
 
 Why that is safe.  A name with a certain seal is in one memory only, because it was sent in one call.  So of all
@@ -26,6 +28,9 @@ from msgspec.structs import replace
 from rmimom.cluster.configuration import Configuration, LogPosition
 from rmimom.cluster.state import Phase, State
 
+KEPT = 16
+"""How many configurations stay at the name server.  One would be safe; more let a server that was away see by itself
+who is active now, and people what happened."""
 FORCED_STEP = 1000
 """How far a forced configuration's number is above every number known: far from what others may use meanwhile."""
 
@@ -72,8 +77,10 @@ def newest_decided(state: State, entries: Sequence[Configuration]) -> Configurat
     by_number = {entry.number: entry for entry in entries}
     found = None
     if state.held is None:
+        # The first has none before it that could be looked for; it counts if it is not late: nothing else is there.
         first = by_number.get(1)
-        if first is not None and state.promise is not None and first.says_the_same_as(state.promise):
+        ours = first is not None and state.promise is not None and first.says_the_same_as(state.promise)
+        if first is not None and ours and all(entry.chain == first.chain for entry in entries):
             found = first
     elif remembers(state.held, entries):
         found = state.held
@@ -93,6 +100,14 @@ def _end_of_chain(found: Configuration | None, by_number: dict[int, Configuratio
             break
         found = following
     return found
+
+
+def superseded(state: State, entries: Sequence[Configuration]) -> Configuration | None:
+    """The configuration whose name may be removed from the name server, which remembers what is held; None if none."""
+    held = state.held
+    assert held is not None
+    chain = [entry for entry in entries if entry.chain == held.chain and entry.number <= held.number]
+    return chain[0] if len(chain) > KEPT else None
 
 
 def goes_on_from(configuration: Configuration, position: LogPosition) -> bool:

@@ -35,6 +35,10 @@ class Chain(Protocol):
         """Register one, in exactly one call."""
         ...
 
+    async def remove(self, configuration: Configuration) -> None:
+        """Remove the name of one."""
+        ...
+
 
 class ChainReader:
     """Reads the chain and tells `post`; `presses` says whether something waits for what it will tell.
@@ -71,6 +75,10 @@ class ChainReader:
         """Register a configuration, then read what came of it."""
         self._spawn(self._register(configuration))
 
+    def remove(self, configuration: Configuration) -> None:
+        """Remove the name of a configuration; the next reading tells whether it is gone."""
+        self._spawn(self._remove(configuration))
+
     def close(self) -> None:
         """Read no more.  Twice is harmless."""
         self._closed = True
@@ -85,6 +93,12 @@ class ChainReader:
         except Exception:
             log.exception("whether configuration %d was registered is unknown", configuration.number)
         self.read_soon()
+
+    async def _remove(self, configuration: Configuration) -> None:
+        try:
+            await self._chain.remove(configuration)
+        except Exception as error:  # noqa: BLE001  # it only stays for longer
+            log.info("configuration %d cannot be removed from the name server: %s", configuration.number, error)
 
     async def _read(self) -> None:
         # A word that was never used before, in each call.

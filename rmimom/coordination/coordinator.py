@@ -34,6 +34,7 @@ from rmimom.cluster.actions import (
     Refuse,
     Register,
     Release,
+    Remove,
     Report,
     ResumeDeciding,
     StepDown,
@@ -390,6 +391,8 @@ class Coordinator:
                 self._reader.read_soon()
             case Register(configuration):
                 self._reader.register(configuration)
+            case Remove(configuration):
+                self._reader.remove(configuration)
             case Tell(server, configuration):
                 self._send(server, {"told": configuration}, configuration)
             case AskConsent(server, configuration, given):

@@ -43,6 +43,10 @@ class Witness:
         """Register a configuration, in exactly one call.  Whether that was done only `read` can tell."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._register, configuration)
 
+    async def remove(self, configuration: Configuration) -> None:
+        """Remove the name of a configuration.  Raises ConnectionFailedError if the name server does not answer."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._remove, configuration.name)
+
     def close(self) -> None:
         """Ask nothing more."""
         self._thread.shutdown(wait=False, cancel_futures=True)
@@ -65,6 +69,13 @@ class Witness:
                 f"what answers at {self._place} is no name server: it lists a {type(names).__name__}"
             )
         return decode_chain(self._cluster, names)
+
+    def _remove(self, name: str) -> None:
+        try:
+            with self._open() as proxy:
+                proxy.remove(name)
+        except (PyroError, OSError) as error:
+            raise ConnectionFailedError(f"the name server at {self._place} does not remove {name}: {error}") from error
 
     def _register(self, configuration: Configuration) -> None:
         uri = configuration.address_of(configuration.active)

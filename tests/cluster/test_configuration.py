@@ -123,3 +123,9 @@ def test_a_chain_without_metadata_is_refused(value: Any) -> None:
 @pytest.mark.parametrize("name", ["rmimom.cluster.orders.0", "rmimom.cluster.orders.07", "rmimom.cluster.orders."])
 def test_names_that_only_look_alike_are_passed_over(name: str) -> None:
     assert decode_chain("orders", {name: ("PYRO:x@y:1", set())}) == ()
+
+
+def test_more_names_than_any_chain_has_are_refused() -> None:
+    names = {f"rmimom.cluster.test.{number}": ("PYRO:x@h:1", set()) for number in range(1, 10_002)}
+    with pytest.raises(ConfigurationError, match="10001 names"):
+        decode_chain("test", names)

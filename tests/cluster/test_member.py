@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from rmimom.cluster import rules
 from rmimom.cluster.actions import (
     Acknowledge,
     Action,
@@ -20,6 +21,7 @@ from rmimom.cluster.actions import (
     Refuse,
     Register,
     Release,
+    Remove,
     Report,
     ResumeDeciding,
     StepDown,
@@ -405,6 +407,48 @@ def test_an_operator_may_force() -> None:
     # Everybody who reads it obeys.
     loser = active("b")
     assert kinds(tell(loser, chain(mine))) == [Persist, StepDown, Follow]
+
+
+def long_chain(length: int) -> list[Configuration]:
+    """The chain of server a, alone, which is active in all of it."""
+    return [replace(FIRST, number=number, seal=f"s{number}") for number in range(1, length + 1)]
+
+
+def test_the_active_removes_the_oldest_name_when_there_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules, "KEPT", 3)
+    entries = long_chain(5)
+    strange = replace(FIRST, number=4, chain="strange", seal="t")
+    member = server("a", held=entries[-1])
+    member.state = replace(member.state, phase=Phase.ACTIVE, starting=False)
+    assert tell(member, chain(*entries)) == [Remove(entries[0])]
+    # The same again until it is gone; then the next.
+    assert tell(member, chain(*entries)) == [Remove(entries[0])]
+    assert tell(member, chain(*entries[1:])) == [Remove(entries[1])]
+    # What is of another chain does not count, and what is above what we hold neither.
+    assert tell(member, chain(strange, *entries[2:])) == []
+    # Nothing is removed when the name server forgot what we hold, when something waits, or by others.
+    assert Remove(entries[0]) not in tell(member, chain(*entries[:-1]))
+    follower = server("b", held=replace(entries[-1], members=("a", "b")))
+    assert tell(follower, chain(*entries[:-1], replace(entries[-1], members=("a", "b")))) == []
+
+
+def test_the_first_configuration_does_not_count_beside_another_chain() -> None:
+    """It was registered too late: the names of another cluster's first ones are removed already."""
+    member = server("a")
+    (_, register) = tell(member, chain(seal="x"))
+    assert isinstance(register, Register)
+    late = replace(FIRST, number=17, chain="other", active="b", members=("b",), seal="t")
+    assert kinds(tell(member, chain(register.configuration, late))) == [Refuse]
+    assert member.state.phase is Phase.OUT
+
+
+def test_a_server_whose_configuration_was_removed_finds_the_active() -> None:
+    """Also if that is the same server as then, in another place by now."""
+    newest = replace(PAIR, number=9, members=("a",), addresses=(("a", "uri-new"),), seal="s9")
+    member = server("b", held=PAIR)
+    assert Follow(newest, hint=True) in tell(member, chain(newest))
+    assert member.state.held == PAIR
+    assert kinds(tell(member, Told(newest))) == [Persist]
 
 
 def test_two_truths_are_reported() -> None:

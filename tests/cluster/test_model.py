@@ -32,6 +32,12 @@ PLANS: dict[str, tuple[int, Bounds]] = {
     "three servers and a wrong suspicion": (3, Bounds(batches=1, suspicions=1, calls=1)),
 }
 
+REMOVING: dict[str, tuple[int, Bounds]] = {
+    "a crash, old names are removed": (2, Bounds(batches=1, crashes=1, calls=2)),
+    "a wrong suspicion, old names are removed": (2, Bounds(batches=1, suspicions=1, calls=2)),
+}
+"""With one name kept, the fewest that there can be."""
+
 MORE: dict[str, tuple[int, Bounds]] = {
     "a crash and a name server that forgets": (2, Bounds(batches=1, crashes=1, forgets=1, calls=2)),
     "two batches, a crash and a suspicion": (2, Bounds(batches=2, crashes=1, suspicions=1, calls=2)),
@@ -43,14 +49,20 @@ MORE: dict[str, tuple[int, Bounds]] = {
 }
 
 
-@pytest.mark.parametrize("plan", [*PLANS, *MORE])
-def test_no_order_of_events_breaks_a_promise(plan: str, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize("plan", [*PLANS, *REMOVING, *MORE])
+def test_no_order_of_events_breaks_a_promise(
+    plan: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     more = request.config.getoption("--model-worlds")
     if plan in MORE and not more:
         pytest.skip("only with --model-worlds")
-    servers, bounds = {**PLANS, **MORE}[plan]
+    servers, bounds = {**PLANS, **REMOVING, **MORE}[plan]
     model = Model(servers)
-    result = model.explore(model.pair_in_sync(bounds), more or WORLDS)
+    start = model.pair_in_sync(bounds)
+    if plan in REMOVING:
+        monkeypatch.setattr(rules, "KEPT", 1)
+        model.forget_what_was_handled()
+    result = model.explore(start, more or WORLDS)
     extent = "all of them" if result.whole else "not all"
     print(f"{plan}: {result.worlds} worlds ({extent}), {result.steps} steps, {result.depth} deep")
     assert result.violation == "", "\n".join(result.story)
@@ -147,6 +159,11 @@ def taking_over_together_with_others(patch: pytest.MonkeyPatch) -> None:
         return rules.replace(alone(state, why), members=(state.me, *(m for m in state.members if m != state.me)))
 
     patch.setattr(rules, "alone", together)
+
+
+@bug(Bounds(batches=1, suspicions=1, calls=2))
+def removing_a_name_that_is_not_the_oldest(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(rules, "superseded", lambda state, entries: state.held if len(entries) > 2 else None)
 
 
 @pytest.mark.parametrize(("plant", "bounds", "options"), BUGS, ids=[plant.__name__ for plant, _, _ in BUGS])

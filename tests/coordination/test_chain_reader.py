@@ -40,6 +40,11 @@ class FakeChain:
         if self.error is not None:
             raise self.error
 
+    async def remove(self, one: Configuration) -> None:
+        self.calls.append(f"remove {one.number}")
+        if self.error is not None:
+            raise self.error
+
 
 class World:
     def __init__(self) -> None:
@@ -66,6 +71,18 @@ def test_each_reading_has_a_seal_of_its_own() -> None:
         await asyncio.sleep(3 * SELDOM)
         seals = {event.seal for event in world.events if isinstance(event, ChainRead)}
         assert len(seals) == len(world.events) >= 3
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("error", [None, ConnectionFailedError("away"), ValueError("nonsense")])
+def test_a_name_is_removed_in_one_call_whatever_comes_of_it(error: Exception | None) -> None:
+    async def scenario(world: World) -> None:
+        world.chain.error = error
+        world.reader.remove(configuration(3))
+        await settle()
+        assert world.chain.calls == ["remove 3"]
+        assert world.events == []
 
     run(scenario)
 

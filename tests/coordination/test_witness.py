@@ -88,6 +88,19 @@ def test_a_name_is_written_once(address: Address) -> None:
     check()
 
 
+def test_a_name_is_removed(address: Address) -> None:
+    @on_loop
+    async def check() -> None:
+        async with asking(address) as witness:
+            await witness.register(configuration(1))
+            await witness.register(configuration(2))
+            for _ in range(2):
+                await witness.remove(configuration(1))
+                assert await witness.read() == (configuration(2),)
+
+    check()
+
+
 def test_names_point_to_the_active(address: Address) -> None:
     @on_loop
     async def check() -> None:
@@ -132,6 +145,8 @@ async def test_a_name_server_that_is_away_is_told_and_a_registration_says_nothin
             with pytest.raises(ConnectionFailedError, match="no name server answers at 127"):
                 await witness.read()
             await witness.register(configuration(1))
+            with pytest.raises(ConnectionFailedError, match=r"does not remove rmimom\.cluster\.test\.1"):
+                await witness.remove(configuration(1))
 
 
 def test_a_name_server_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,6 +33,7 @@ from rmimom.cluster.actions import (
     ReadChain,
     Register,
     Release,
+    Remove,
     ResumeDeciding,
     StepDown,
     StopAcknowledging,
@@ -123,6 +124,7 @@ class World(NamedTuple):
     links: tuple[Link, ...]
     names: tuple[int, ...]
     calls: tuple[int, ...]
+    removals: tuple[int, ...]
     mail: tuple[tuple[int, int], ...]
     history: Log
     left: tuple[int, ...]
@@ -187,7 +189,7 @@ class Model:
         """Nobody has a configuration yet; A may make the first."""
         empty = self.number((None, None))
         nodes = tuple(Node(DOWN, empty, ()) for _ in range(self.servers))
-        world = World(nodes, (), (), (), (), (), tuple(getattr(bounds, field) for field in FIELDS), 0)
+        world = World(nodes, (), (), (), (), (), (), tuple(getattr(bounds, field) for field in FIELDS), 0)
         for index in range(self.servers):
             world = self.restart(world, index)
         return world
@@ -195,7 +197,9 @@ class Model:
     def pair_in_sync(self, bounds: Bounds) -> World:
         """All servers are members of the configuration that A, active, holds, and nothing is on its way."""
         for world, _ in self.walk(self.first_world(Bounds(calls=9)), 10**6):
-            if not (world.calls or world.mail) and all(not node.asks and node.state != DOWN for node in world.nodes):
+            if not (world.calls or world.removals or world.mail) and all(
+                not node.asks and node.state != DOWN for node in world.nodes
+            ):
                 states = [self.state(node) for node in world.nodes]
                 held = states[0].held
                 if held and len(held.members) == self.servers and all(state.held == held for state in states):
@@ -271,6 +275,8 @@ class Model:
             yield from self._link_steps(world, link)
         for call in dict.fromkeys(world.calls):
             yield f"the name server gets {self._text(call)}", lambda c=call: self._register(world, c)  # type: ignore[misc]
+        for removal in world.removals:
+            yield f"the name server removes {removal}", lambda r=removal: self._remove(world, r)  # type: ignore[misc]
         for letter in world.mail:
             if world.nodes[letter[0]].state != DOWN:
                 told = self._objects[letter[1]]
@@ -329,7 +335,7 @@ class Model:
         if node.asks == 1:
             # An answer on its way is worth telling from one that comes at once only if it can become old.
             yield f"{name} reads the chain", lambda: self._read(world, index, world.names)
-            if world.calls or self._left(world, "forgets"):
+            if world.calls or world.removals or self._left(world, "forgets"):
                 asked = self._with(world, index, asks=2, answer=world.names)
                 yield f"the name server answers {name}", lambda: asked
             if self._left(world, "outages"):
@@ -405,6 +411,8 @@ class Model:
                     raise OutOfBoundsError
                 calls = tuple(sorted((*world.calls, self.number(configuration))))
                 return self._spend(world, "calls")._replace(calls=calls)
+            case Remove(configuration):
+                return world._replace(removals=tuple(sorted({*world.removals, configuration.number})))
             case Release(position):
                 return self._release(world, index, position)
             case BecomeActive(configuration):
@@ -474,6 +482,11 @@ class Model:
         if new.number not in names or not self.write_once:
             names[new.number] = call
         return world._replace(names=tuple(names[number] for number in sorted(names)))
+
+    def _remove(self, world: World, removal: int) -> World:
+        """What is there under this number goes; as long as the call is on its way it may be late."""
+        names = tuple(number for number in world.names if self._objects[number].number != removal)
+        return world._replace(removals=tuple(other for other in world.removals if other != removal), names=names)
 
     # -- the log ---------------------------------------------------------------------------------------------------
 
