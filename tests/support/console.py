@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from html.parser import HTMLParser
 from typing import Any
 
 import httpx
-from support.http import ADMIN, Room
+from support.http import ADMIN, OPERATOR, Room, in_room
 
 from rmimom.listeners.http.console.visit import HEADERS
 
@@ -24,6 +25,8 @@ class Page(HTMLParser):
         self.words: list[str] = []
         self.elements: list[tuple[str, dict[str, str]]] = []
         self.open: list[str] = []
+        self.textarea = ""
+        self._options: dict[int, str] = {}
         self.feed(self.source)
         self.close()
         assert self.open == [], f"elements are left open: {self.open}"
@@ -38,6 +41,14 @@ class Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.words.append(data)
+        if self.open[-1:] == ["textarea"]:
+            self.textarea += data
+        elif self.open[-1:] == ["option"]:
+            self._options[id(self.elements[-1][1])] = data
+
+    def option(self, attributes: dict[str, str]) -> str:
+        """What an option without a value stands for: its text."""
+        return self._options[id(attributes)]
 
     @property
     def text(self) -> str:
@@ -120,3 +131,12 @@ async def visitor(room: Room, who: tuple[str, str] = ADMIN) -> Visitor:
     found = Visitor(room)
     await found.log_in(who)
     return found
+
+
+def at_console(conversation: Callable[[Room, Visitor], Awaitable[None]], who: tuple[str, str] = OPERATOR) -> None:
+    """A conversation of somebody who is logged in."""
+
+    async def whole(room: Room) -> None:
+        await conversation(room, await visitor(room, who))
+
+    in_room(whole)

@@ -19,8 +19,8 @@ class Listing:
         self.filter = sent.get("filter", "")
         self.sort = sent.get("sort") or sort
         self.order = sent.get("order") or order
-        self.limit = _read_number(sent.get("limit", ""), USUAL, LIMITS[-1])
-        self.page = _read_number(sent.get("page", ""), 1, MOST_PAGES)
+        self.limit = read_number(sent.get("limit", ""), USUAL, LIMITS[-1])
+        self.page = read_number(sent.get("page", ""), 1, MOST_PAGES)
         self.total = 0
         self._usual = {"sort": sort, "order": order, "limit": str(USUAL), "page": "1", "filter": ""}
 
@@ -72,7 +72,8 @@ class Listing:
         return "ascending" if self.order == "asc" else "descending"
 
 
-def _read_number(text: str, usual: int, most: int) -> int:
+def read_number(text: str, usual: int, most: int) -> int:
+    """A number of 1 or more from an address; the usual one for what is none, the greatest for what is too great."""
     if not (text.isascii() and text.isdigit()) or len(text) > 30:
         return usual
     return min(max(int(text), 1), most)

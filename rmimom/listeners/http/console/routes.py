@@ -19,11 +19,12 @@ from starlette.types import ASGIApp
 
 from rmimom.errors import JMSError
 from rmimom.listeners.http.app import OPERATIONS, Api, check_origin, make_app
-from rmimom.listeners.http.console import destinations, entrance, home
+from rmimom.listeners.http.console import destinations, entrance, home, messages, selecting, sending
 from rmimom.listeners.http.console.form import Form, check_csrf, read_form
 from rmimom.listeners.http.console.listing import LIMITS
+from rmimom.listeners.http.console.properties import typed
 from rmimom.listeners.http.console.static_files import StaticFiles
-from rmimom.listeners.http.console.visit import PageRoute, Visit, to_login
+from rmimom.listeners.http.console.visit import PageRoute, Visit, page_before, to_login
 from rmimom.listeners.http.console.words import (
     count,
     shorten,
@@ -45,6 +46,9 @@ PAGES: Final[tuple[PageRoute, ...]] = (
     *entrance.PAGES,
     *home.PAGES,
     *destinations.PAGES,
+    *messages.PAGES,
+    *selecting.PAGES,
+    *sending.PAGES,
 )
 """Every page and form of the console, beside the login."""
 
@@ -67,7 +71,12 @@ class Console:
         )
         self._templates.globals.update(asset=self._files.address, limits=LIMITS, count=count)
         self._templates.filters.update(
-            time=write_time, size=write_size, duration=write_duration, segment=write_segment, shorten=shorten
+            time=write_time,
+            typed=typed,
+            size=write_size,
+            duration=write_duration,
+            segment=write_segment,
+            shorten=shorten,
         )
 
     def render(self, template: str, /, **facts: object) -> str:
@@ -149,7 +158,7 @@ class Console:
         """A page that says what is wrong."""
         visit = await self._stranger(request)
         kept = {name: value for name, value in headers.items() if name.lower() != "www-authenticate"}
-        return visit.show("error.html", problem.status, kept, problem=problem)
+        return visit.show("error.html", problem.status, kept, problem=problem, back=page_before(request))
 
 
 def make_whole_app(view: ServerView, gate: Gate, sampler: Sampler) -> ASGIApp:

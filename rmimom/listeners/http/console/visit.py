@@ -170,12 +170,16 @@ def to_login(request: Request) -> Response:
         return Response(
             status_code=HTTPStatus.UNAUTHORIZED, headers={**HEADERS, "HX-Redirect": _login_at(safe_path(place))}
         )
-    place = here(request)
-    if request.method not in {"GET", "HEAD"}:
-        referrer = urlsplit(request.headers.get("referer", ""))
-        same = referrer.netloc == request.headers.get("host", "")
-        place = (f"{referrer.path}?{referrer.query}" if referrer.query else referrer.path) if same else "/"
-    return RedirectResponse(_login_at(safe_path(place)), HTTPStatus.SEE_OTHER, headers=HEADERS)
+    place = safe_path(here(request)) if request.method in {"GET", "HEAD"} else page_before(request)
+    return RedirectResponse(_login_at(place), HTTPStatus.SEE_OTHER, headers=HEADERS)
+
+
+def page_before(request: Request) -> str:
+    """The page of this server on which the link or the form was, or Home."""
+    referrer = urlsplit(request.headers.get("referer", ""))
+    if referrer.netloc != request.headers.get("host", ""):
+        return "/"
+    return safe_path(f"{referrer.path}?{referrer.query}" if referrer.query else referrer.path)
 
 
 def _login_at(place: str) -> str:

@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 import pytest
-from support.console import Visitor, visitor
+from support.console import Visitor, at_console, visitor
 from support.http import OPERATOR, VIEWER, Room, in_room
 
 from rmimom.commands import Connect, Subscribe
 from rmimom.destination import Queue
 
 MARKUP = "<svg/onload=alert(1)&amp;"
-
-
-def at_console(conversation: Callable[[Room, Visitor], Awaitable[None]], who: tuple[str, str] = OPERATOR) -> None:
-    """A conversation of somebody who is logged in."""
-
-    async def whole(room: Room) -> None:
-        await conversation(room, await visitor(room, who))
-
-    in_room(whole)
 
 
 def test_queues_have_the_columns_that_people_know() -> None:
