@@ -53,8 +53,25 @@ class FakeCluster:
         self.standby_in_sync = True
 
     def status(self) -> dict[str, object]:
-        standby = {"server_id": "s2", "address": "b:1", "role": "standby", "in_sync": self.standby_in_sync}
-        return {"cluster": "test", "refusal": "", "servers": [{"server_id": "s1", "role": "active"}, standby]}
+        link = {"phase": "following", "behind": 0, "copied": 0, "to_copy": 0}
+        none = dict.fromkeys(link)
+        standby = {"server_id": "s2", "address": "b:1", "role": "standby", "in_sync": self.standby_in_sync, **link}
+        return {
+            "cluster": "test",
+            "server_id": "s1",
+            "phase": "active",
+            "position": {"epoch": 3, "sequence": 7},
+            "suspected": False,
+            "refusal": "",
+            "configuration": 2,
+            "epoch": 3,
+            "forced": False,
+            "why": "the first server of the cluster",
+            "servers": [
+                {"server_id": "s1", "address": "here:61611", "role": "active", "in_sync": True, **none},
+                standby,
+            ],
+        }
 
     async def switch_over(self, to: str | None = None) -> dict[str, object]:
         self.orders.append(to)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlencode
 
@@ -12,9 +13,20 @@ MOST_PAGES: Final = 10**9
 
 
 class Listing:
-    """What a page shows of a list; `total` is known when the list was read."""
+    """What a page shows of a list; `total` is known when the list was read.
 
-    def __init__(self, path: str, sent: Mapping[str, str], sort: str, *, order: str = "asc") -> None:
+    `more` are parameters of the page's own, which its links keep.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        sent: Mapping[str, str],
+        sort: str,
+        *,
+        order: str = "asc",
+        more: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.path = path
         self.filter = sent.get("filter", "")
         self.sort = sent.get("sort") or sort
@@ -22,6 +34,7 @@ class Listing:
         self.limit = read_number(sent.get("limit", ""), USUAL, LIMITS[-1])
         self.page = read_number(sent.get("page", ""), 1, MOST_PAGES)
         self.total = 0
+        self.more = more
         self._usual = {"sort": sort, "order": order, "limit": str(USUAL), "page": "1", "filter": ""}
 
     def query(self) -> dict[str, str]:
@@ -55,6 +68,7 @@ class Listing:
             "order": self.order,
             "limit": str(self.limit),
             "page": str(self.page),
+            **self.more,
         }
         now.update({name: str(value) for name, value in changes.items()})
         kept = {name: value for name, value in now.items() if value != self._usual.get(name, "")}

@@ -19,7 +19,20 @@ from starlette.types import ASGIApp
 
 from rmimom.errors import JMSError
 from rmimom.listeners.http.app import OPERATIONS, Api, check_origin, make_app
-from rmimom.listeners.http.console import destinations, entrance, home, messages, selecting, sending
+from rmimom.listeners.http.console import (
+    cluster,
+    connections,
+    dead_letters,
+    destinations,
+    entrance,
+    home,
+    messages,
+    scheduled,
+    selecting,
+    sending,
+    subscribers,
+    users,
+)
 from rmimom.listeners.http.console.form import Form, check_csrf, read_form
 from rmimom.listeners.http.console.listing import LIMITS
 from rmimom.listeners.http.console.properties import typed
@@ -48,7 +61,13 @@ PAGES: Final[tuple[PageRoute, ...]] = (
     *destinations.PAGES,
     *messages.PAGES,
     *selecting.PAGES,
+    *subscribers.PAGES,
+    *connections.PAGES,
+    *scheduled.PAGES,
+    *dead_letters.PAGES,
+    *cluster.PAGES,
     *sending.PAGES,
+    *users.PAGES,
 )
 """Every page and form of the console, beside the login."""
 
