@@ -12,23 +12,83 @@ from rmimom.admin.lazy import LazyGroup
 from rmimom.admin.tool import Tool
 from rmimom.admin.where import PASSWORD_VARIABLE, Given
 
-_COMMANDS: Final = "rmimom.admin.commands"
-PLACES: Final = {
-    "status": f"{_COMMANDS}.status:status",
-    "warnings": f"{_COMMANDS}.status:warnings",
-    "queue": f"{_COMMANDS}.queue:queue",
-    "topic": f"{_COMMANDS}.topic:topic",
-    "sub": f"{_COMMANDS}.subscription:sub",
-    "conn": f"{_COMMANDS}.connection:conn",
-    "cluster": f"{_COMMANDS}.cluster:cluster",
-    "user": f"{_COMMANDS}.user:user",
-    "context": f"{_COMMANDS}.context:context",
-    "completion": f"{_COMMANDS}.completion:completion",
+
+def _status() -> click.Command:
+    from rmimom.admin.commands.status import status
+
+    return status
+
+
+def _warnings() -> click.Command:
+    from rmimom.admin.commands.status import warnings
+
+    return warnings
+
+
+def _queue() -> click.Command:
+    from rmimom.admin.commands.queue import queue
+
+    return queue
+
+
+def _topic() -> click.Command:
+    from rmimom.admin.commands.topic import topic
+
+    return topic
+
+
+def _sub() -> click.Command:
+    from rmimom.admin.commands.subscription import sub
+
+    return sub
+
+
+def _conn() -> click.Command:
+    from rmimom.admin.commands.connection import conn
+
+    return conn
+
+
+def _cluster() -> click.Command:
+    from rmimom.admin.commands.cluster import cluster
+
+    return cluster
+
+
+def _user() -> click.Command:
+    from rmimom.admin.commands.user import user
+
+    return user
+
+
+def _context() -> click.Command:
+    from rmimom.admin.commands.context import context
+
+    return context
+
+
+def _completion() -> click.Command:
+    from rmimom.admin.commands.completion import completion
+
+    return completion
+
+
+LOADERS: Final = {
+    "status": _status,
+    "warnings": _warnings,
+    "queue": _queue,
+    "topic": _topic,
+    "sub": _sub,
+    "conn": _conn,
+    "cluster": _cluster,
+    "user": _user,
+    "context": _context,
+    "completion": _completion,
 }
-"""Where the commands stand, in the order in which the help tells of them."""
+"""The commands, in the order in which the help tells of them."""
 
 
-@click.group(cls=LazyGroup, places=PLACES, context_settings={"max_content_width": 110})
+@click.group(cls=LazyGroup, loaders=LOADERS, context_settings={"max_content_width": 110})
 @click.option(
     "--url",
     "urls",

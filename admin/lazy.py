@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
 
 
 class LazyGroup(click.Group):
-    """Commands by name, and where each stands: `module:attribute`."""
+    """Commands by name, each with the function that imports it."""
 
-    def __init__(self, *arguments: Any, places: Mapping[str, str], **options: Any) -> None:
+    def __init__(self, *arguments: Any, loaders: Mapping[str, Callable[[], click.Command]], **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._places = dict(places)
+        self._loaders = dict(loaders)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Every name, in the order of the table."""
         del ctx
-        return list(self._places)
+        return list(self._loaders)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of this name."""
         del ctx
-        if cmd_name not in self._places:
-            return None
-        module, _, attribute = self._places[cmd_name].partition(":")
-        command = getattr(importlib.import_module(module), attribute)
-        assert isinstance(command, click.Command)
-        return command
+        load = self._loaders.get(cmd_name)
+        return load() if load is not None else None
