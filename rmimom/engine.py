@@ -330,6 +330,8 @@ class Engine:
                 batch.shipped = self._replication.confirm()
         if log_batch is None and batch.shipped is None and not batch.missing:
             self._release(batch, {})
+            if self._open.empty:
+                self._idle.set()  # the commit before this batch could not say so
             return
         if batch.shipped is not None and batch.shipped.done() and (refusal := batch.shipped.exception()) is not None:
             # Refused at once: another server goes on from where our log ends, so nothing may come after that.

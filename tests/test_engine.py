@@ -816,6 +816,25 @@ def test_stop_makes_safe_and_tells_what_was_decided() -> None:
     run(scenario)
 
 
+def test_pause_and_stop_do_not_wait_for_answers_that_needed_no_commit() -> None:
+    """Given an answer without records behind a commit, when both are told, then nothing is under way any more."""
+
+    async def scenario(loop: SimulatedLoop) -> None:
+        world = await World(loop).start("c")
+        world.thread.by_hand = True
+        world.ask("stored", send("c", "a"))
+        await settle()
+        world.ask("closed", CloseConsumer("c", 7))
+        world.thread.by_hand = False
+        world.thread.work()
+        assert await world.told() == ["stored: None", "closed: None"]
+        async with asyncio.timeout(1):
+            await world.engine.pause()
+            await world.engine.stop()
+
+    run(scenario)
+
+
 def test_stop_gives_up_what_finds_no_room() -> None:
     """Given a batch that waits for room, when the server stops, then it stops, and nobody was told of the batch."""
 
