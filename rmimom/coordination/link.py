@@ -23,7 +23,7 @@ import msgspec
 from rmimom.cluster.configuration import NOWHERE, Configuration, LogPosition
 from rmimom.cluster.rules import goes_on_from
 from rmimom.coordination.backlog import Backlog
-from rmimom.errors import ConnectionFailedError, JMSError
+from rmimom.errors import ConnectionFailedError, IllegalStateError, JMSError
 from rmimom.listeners.rmi.caller import CallbackPeer, RemoteCallError
 from rmimom.store.base import Store
 
@@ -196,7 +196,9 @@ class Link:
             self._reports.needs_copy(self)
             await self._send_copy()
             self._skip()
-            missing = []
+            missing = self._missing()  # what was on its way to our own disk when the copy was made
+            if missing is None:
+                raise IllegalStateError("its copy was made before batches that are not at hand any more")
         self.phase = LinkPhase.CATCHING_UP
         sequence = self.position.sequence
         for parts in _shipments(missing):

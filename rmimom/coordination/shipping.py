@@ -76,6 +76,8 @@ class Shipping:
         self._recent_bytes = 0
         self._keeps_recent = False
         self._decided = LogPosition(0, 0)
+        self._under_way: Batch | None = None
+        """What is decided and not on our own disk yet; the engine has one such batch at a time."""
         self._joining = 0
         self._offers: deque[tuple[LogPosition, asyncio.Future[None]]] = deque()
         self._questions: list[tuple[asyncio.Future[None], dict[str, tuple[Link | None, int]]]] = []
@@ -86,6 +88,7 @@ class Shipping:
         If it took over from another one, that is expected back, and shall find everything since then.
         """
         self._decided = self.stored_position = position
+        self._under_way = None
         self._recent.clear()
         self._recent_bytes = 0
         self._keeps_recent = expects_standbys
@@ -96,6 +99,7 @@ class Shipping:
         """See `rmimom.engine.Replication`."""
         position = LogPosition(batch.epoch, batch.sequence)
         self._decided = position
+        self._under_way = batch
         if self._membership.serving is None:
             return self._refused()
         if self._links or self._keeps_recent:
@@ -115,6 +119,7 @@ class Shipping:
     def stored(self, batch: Batch) -> None:
         """See `rmimom.engine.Replication`."""
         self.stored_position = LogPosition(batch.epoch, batch.sequence)
+        self._under_way = None
         if self._offers:
             self._membership.post(Stored(self.stored_position))
 
@@ -147,12 +152,16 @@ class Shipping:
             raise NotActiveError("this server is not active; ask the name server which one is")
         self.leave(server)
         self._keeps_recent = True
+        recent = dict(self._recent)
+        if self._under_way is not None and self._under_way.sequence not in recent:
+            # A copy made now would lack it, and nobody would wait for the standby before it is told.
+            recent[self._under_way.sequence] = pack(self._under_way)
         supply = Supply(
             configuration=configuration,
             handshake=self._handshake,
             store=self._membership.store,
             directory=self._directory,
-            recent=dict(self._recent),
+            recent=recent,
             decided=max(self._decided, self.stored_position),
             time_limit=self._time_limit,
             reserve=self._reserve,

@@ -75,8 +75,9 @@ class Standby:
         *,
         time_limit: float = TIME_LIMIT,
         began: LogPosition = NOWHERE,
+        decided: int = 0,
     ) -> tuple[Link, Journal]:
-        """A link from an active with this store, which still has some of its batches at hand."""
+        """A link from an active with this store, which has decided more, up to `decided`, and some batches at hand."""
         position = store.load().position
         supply = Supply(
             configuration=configuration(1, A, began=began, epoch=2 if began != NOWHERE else 1),
@@ -84,7 +85,7 @@ class Standby:
             store=store,
             directory=self.directory,
             recent={sequence: pack(batch(sequence)) for sequence in recent},
-            decided=LogPosition(position.epoch, position.sequence),
+            decided=LogPosition(position.epoch, max(position.sequence, decided)),
             time_limit=time_limit,
             reserve=0,
         )
@@ -183,6 +184,24 @@ async def test_what_the_copy_holds_already_is_not_shipped_again(tmp_path: Path) 
         await until(lambda: link.phase is LinkPhase.IN_STEP)
         assert there.sequence == 6
         assert there.coordination.acknowledged == [(1, 6)]
+
+
+@on_loop
+async def test_what_was_not_on_our_disk_yet_is_shipped_after_the_copy(tmp_path: Path) -> None:
+    async with standby(tmp_path) as there:
+        link, journal = there.link(store_with(3), range(4, 5), decided=4)
+        await until(lambda: link.phase is LinkPhase.IN_STEP)
+        assert there.sequence == 4
+        assert journal.told == ["needs a copy", "caught up at 4"]
+
+
+@on_loop
+async def test_a_copy_that_is_too_old_is_not_good_enough(tmp_path: Path) -> None:
+    async with standby(tmp_path) as there:
+        link, journal = there.link(store_with(3), decided=4)
+        await until(lambda: link.phase is LinkPhase.CLOSED)
+        assert journal.told == ["needs a copy", "lost"]
+        assert "not at hand any more" in journal.why
 
 
 @on_loop

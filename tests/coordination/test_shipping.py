@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.coordination import A, B, batch, configuration, store_with
+from support.coordination import A, B, C, batch, configuration, store_with
 from support.loops import on_loop
 
 from rmimom.cluster.configuration import NOWHERE, Configuration, LogPosition
@@ -109,6 +109,17 @@ async def test_from_caught_up_on_nothing_is_released_without_the_standby(tmp_pat
     for event in member.told:
         shipping.handled(event)
     assert shipping.offer(batch(3)) is None, "the member did not take it in"
+
+
+@on_loop
+async def test_what_is_on_its_way_to_our_disk_is_at_hand_for_a_standby(tmp_path: Path) -> None:
+    """Nobody waits for a standby that is not there yet, and a copy of the store would lack the batch."""
+    shipping, _ = make(tmp_path)
+    assert shipping.offer(batch(1)) is None
+    link = joined(shipping)
+    assert (link.supply.decided, list(link.supply.recent)) == ((1, 1), [1])
+    shipping.stored(batch(1))
+    assert list(joined(shipping, C).supply.recent) == []
 
 
 @on_loop
