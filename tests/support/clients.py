@@ -33,7 +33,7 @@ class Client:
             server = await self.world.find_server()
             if self.link is not None and self.chance.random() < 0.7:
                 self.link.end()
-            link = Link(server, self.world.new_name(self.name), self.deliver)
+            link = server.link(self.world.new_name(self.name), self.deliver)
             try:
                 await link.call(Connect(link.name, self.name))
                 self.link = link

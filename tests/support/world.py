@@ -88,6 +88,8 @@ class DiskThread(StoreThread):
         self._world = world
         self._ends = 0.0
         self.dead = False
+        self.delays = (0.0, 0.0002, 0.001, 0.02)
+        """Seconds that a piece of work may take."""
 
     def run(self, function: Callable[[], T], *, small: bool = False) -> asyncio.Future[T]:
         """Do the work a moment later, and tell of it another moment later; each may be the last one."""
@@ -95,7 +97,7 @@ class DiskThread(StoreThread):
         world = self._world
         future: asyncio.Future[T] = world.loop.create_future()
         begins = max(world.loop.time(), self._ends)
-        self._ends = begins + world.chance.choice((0.0, 0.0002, 0.001, 0.02))
+        self._ends = begins + world.chance.choice(self.delays)
         world.loop.call_at(self._ends, self._work, function, future)
         return future
 
@@ -129,6 +131,10 @@ class Server:
         self.links: dict[str, Link] = {}
         self.thread = DiskThread(world)
         self.engine = Engine(Broker(world.rules), world.store, world.loop, on_failure=world.failures.append)
+
+    def link(self, name: str, deliver: Callable[[list[Delivered], int], None]) -> Link:
+        """Let a client in."""
+        return Link(self, name, deliver)
 
     def crash(self) -> None:
         """End at once: what the disk has is all that is left."""
