@@ -222,6 +222,7 @@ async def test_whoever_took_over_keeps_what_the_other_one_lacks(tmp_path: Path) 
     shipping.leave(B)
     shipping.begin(LogPosition(1, 6), expects_standbys=False)
     shipping.offer(batch(7))
+    shipping.stored(batch(7))
     assert list(joined(shipping).supply.recent) == []
 
 
