@@ -146,7 +146,6 @@ class Coordinator:
         self.server_id = server_id
         self.key = key
         self._settings = settings
-        self._witness = witness
         self._directory = directory
         self._roles = roles
         self._loop = asyncio.get_running_loop()
@@ -196,7 +195,6 @@ class Coordinator:
         for task in list(self._tasks):
             task.cancel()
         self.shipping.depose("the server stops")
-        self._witness.close()
 
     @property
     def state(self) -> State:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import socket
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from threading import Thread
@@ -48,11 +51,7 @@ def address(request: pytest.FixtureRequest) -> Iterator[Address]:
 
 @asynccontextmanager
 async def asking(address: Address, cluster: str = "test") -> AsyncIterator[Witness]:
-    witness = Witness(address, cluster)
-    try:
-        yield witness
-    finally:
-        witness.close()
+    yield Witness(address, cluster)
 
 
 def write(address: Address, entry: Configuration, **different: Any) -> None:
@@ -145,7 +144,7 @@ async def test_a_name_server_that_is_away_is_told_and_a_registration_says_nothin
             with pytest.raises(ConnectionFailedError, match="no name server answers at 127"):
                 await witness.read()
             await witness.register(configuration(1))
-            with pytest.raises(ConnectionFailedError, match=r"does not remove rmimom\.cluster\.test\.1"):
+            with pytest.raises(ConnectionFailedError, match="no name server answers at 127"):
                 await witness.remove(configuration(1))
 
 
@@ -163,21 +162,92 @@ def test_a_name_server_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -
     check()
 
 
-@Pyro5.api.expose
-class Nonsense:
-    def list(self, **how: object) -> str:
-        return f"nothing of {sorted(how)}"
+class Strange:
+    """What answers in place of a name server."""
+
+    def __init__(self, answer: object) -> None:
+        self.answer = answer
+
+    @Pyro5.api.expose
+    def list(self, **how: object) -> object:
+        assert how == {"prefix": "rmimom.cluster.test.", "return_metadata": True}
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
 
 
-def test_what_is_no_name_server_is_told() -> None:
+FIRST = configuration(1)
+METADATA = sorted(encode(FIRST))
+
+
+@pytest.mark.parametrize(
+    ("answer", "complaint"),
+    [
+        ("nothing", "it lists a str"),
+        (None, "it lists a NoneType"),
+        ([FIRST.name], "it lists a list"),
+        ({1: ("PYRO:x@h:1", METADATA)}, "it lists a dict"),
+        ({FIRST.name: "PYRO:x@h:1"}, "gave no metadata"),
+        ({FIRST.name: ("PYRO:x@h:1", 5)}, "gave no metadata"),
+        ({FIRST.name: ("PYRO:x@h:1", METADATA, "more")}, "gave no metadata"),
+        ({FIRST.name: ("PYRO:x@h:1", [5])}, "nonsense under"),
+        ({FIRST.name: ("PYRO:x@h:1", ["x" * 100_000])}, "nonsense under"),
+        ({f"rmimom.cluster.test.{number}": ("PYRO:x@h:1", METADATA) for number in range(1, 10_002)}, "10001 names"),
+        (ValueError("what is a list?"), "no name server: ValueError"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
+def test_an_answer_that_makes_no_sense_is_told(answer: object, complaint: str) -> None:
     daemon = Pyro5.api.Daemon(host="127.0.0.1", port=0)
-    daemon.register(Nonsense(), "Pyro.NameServer")
+    daemon.register(Strange(answer), "Pyro.NameServer")
 
     @on_loop
     async def check(address: Address) -> None:
         async with asking(address) as witness:
-            with pytest.raises(ConfigurationError, match="it lists a str"):
+            with pytest.raises(ConfigurationError, match=complaint):
+                await witness.read()
+            # It has none of these methods, which is no worse.
+            await witness.register(FIRST)
+            await witness.remove(FIRST)
+
+    with stock_daemon(daemon) as address:
+        check(address)
+
+
+def test_a_list_that_is_too_long_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LARGEST_ANSWER", 1000)
+    daemon = Pyro5.api.Daemon(host="127.0.0.1", port=0)
+    daemon.register(Strange({FIRST.name: ("PYRO:x@h:1", ["x" * 10_000])}), "Pyro.NameServer")
+
+    @on_loop
+    async def check(address: Address) -> None:
+        async with asking(address) as witness:
+            with pytest.raises(ConnectionFailedError, match="no name server answers"):
                 await witness.read()
 
     with stock_daemon(daemon) as address:
         check(address)
+
+
+def test_an_answer_that_comes_byte_by_byte_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit is for the whole call, not for each byte of it."""
+    monkeypatch.setattr(module, "CALL", 0.2)
+
+    def drip(server: socket.socket) -> None:
+        conn, _ = server.accept()
+        with conn, contextlib.suppress(OSError):
+            while True:
+                conn.sendall(b"P")
+                time.sleep(0.01)
+
+    @on_loop
+    async def check() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            dripping = Thread(target=drip, args=[server])
+            dripping.start()
+            async with asking(server.getsockname()) as witness:
+                with pytest.raises(ConnectionFailedError):
+                    await witness.read()
+            await asyncio.to_thread(dripping.join)
+
+    check()
