@@ -114,8 +114,8 @@ def main(
       0  done, or an orderly stop
       1  something failed at run time; no server is running (stop, status)
       2  an option, a setting or the configuration file is wrong
-      3  the data cannot be used: in use by another server, damaged, or written by a newer version
-      4  the address is in use, or the names in the name server belong to another server
+      3  the data cannot be used: in use by another server, damaged, of another cluster, or written by a newer version
+      4  the address is in use, the names in the name server belong to another server, or another one is active already
     """  # \b is click's
     if context.invoked_subcommand is not None:
         before = [name for name, value in context.params.items() if value not in {None, False}]

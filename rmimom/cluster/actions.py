@@ -119,10 +119,14 @@ class Tell(msgspec.Struct, frozen=True, tag=True):
 
 
 class Refuse(msgspec.Struct, frozen=True, tag=True):
-    """What is wished cannot be done now; `why` says what would have to change.  `final`: this server cannot go on."""
+    """What is wished cannot be done now; `why` says what would have to change.
+
+    `final`: this server cannot go on, and with `data` that is because of its data directory.
+    """
 
     why: str
     final: bool = False
+    data: bool = False
 
 
 class Report(msgspec.Struct, frozen=True, tag=True):

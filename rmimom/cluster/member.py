@@ -146,11 +146,11 @@ class _Turn:
             self.change(refusal=why)
             self.do(Refuse(why))
 
-    def give_up(self, why: str) -> None:
+    def give_up(self, why: str, *, data: bool = True) -> None:
         if self.state.phase is Phase.ACTIVE:
             self.do(StepDown(why))
         self.change(phase=Phase.OUT, refusal=why)
-        self.do(Refuse(why, final=True))
+        self.do(Refuse(why, final=True, data=data))
 
     def promise(self, configuration: Configuration) -> None:
         self.change(promise=configuration, consents=(), refusal="")
@@ -301,9 +301,12 @@ def _begin(turn: _Turn, event: ChainRead) -> None:
     if others:
         newest = others[-1]
         if state.starting:
+            where = newest.address_of(newest.active).rpartition("@")[2] or "a place that it does not tell"
             turn.give_up(
-                f"{newest.active} is active in cluster {state.cluster} (configuration {newest.number}); start this"
-                " server with --standby, or give it another --cluster"
+                f"server {newest.active} at {where} is active in cluster {state.cluster} (configuration"
+                f" {newest.number}); start this server with --standby to have it follow that one, or give it another"
+                " --cluster",
+                data=False,
             )
         else:
             turn.do(Follow(newest, hint=True))

@@ -44,6 +44,7 @@ from rmimom.cluster.actions import (
 )
 from rmimom.cluster.configuration import Configuration, LogPosition
 from rmimom.cluster.events import (
+    ChainRead,
     Drained,
     Event,
     Force,
@@ -53,6 +54,7 @@ from rmimom.cluster.events import (
     Stopped,
     Stored,
     Suspected,
+    Told,
 )
 from rmimom.cluster.member import Member, waits_for_witness
 from rmimom.cluster.state import Phase, State
@@ -60,18 +62,22 @@ from rmimom.coordination.chain_reader import ChainReader
 from rmimom.coordination.following import Following
 from rmimom.coordination.key import ClusterKey
 from rmimom.coordination.link import COPY_PREFIX, LinkStatistics
-from rmimom.coordination.memory import Remembered, recall, remember
+from rmimom.coordination.memory import ForeignDataError, Remembered, recall, remember
 from rmimom.coordination.shipping import Shipping, done, fail
 from rmimom.coordination.standby import SERVER_PREFIX, ServerObject
 from rmimom.coordination.witness import Witness
 from rmimom.errors import IllegalStateError, JMSError
 from rmimom.follower import Follower
+from rmimom.listeners.registrar import NamesTakenError
 from rmimom.listeners.rmi.caller import CallbackPeer, RemoteCallError
 from rmimom.snapshot import Position
 from rmimom.store.base import Store
+from rmimom.store.trouble import is_full
 
 log = logging.getLogger(__name__)
 
+RETRY_WHEN_FULL: Final = 0.25
+"""Seconds between attempts to write down the server's place on a disk that is full."""
 HAND_OVER_AGAIN: Final = 0.1
 """Seconds between attempts to hand over before a stop, while something else is changed for example."""
 
@@ -114,8 +120,8 @@ class Roles(Protocol):
         """Go on as before `stop_deciding`."""
         ...
 
-    def give_up(self, why: str) -> None:
-        """This server cannot go on with its data, or in this cluster."""
+    def give_up(self, error: BaseException) -> None:
+        """This server cannot go on: with its data, in this cluster, or in a new role."""
         ...
 
 
@@ -157,9 +163,11 @@ class Coordinator:
         self._processed: list[asyncio.Future[None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._role_changes: asyncio.Queue[Callable[[], Coroutine[Any, Any, None]]] = asyncio.Queue()
-        self._reader = ChainReader(witness, self.post, lambda: waits_for_witness(self.state))
+        self._reader = ChainReader(witness, self._chain_was_read, lambda: waits_for_witness(self.state))
         self._closed = False
         self._leaving = False
+        self._at_home = False
+        """Whether others have confirmed since the start that this is the cluster that our data belongs to."""
         self._telling: set[asyncio.Task[None]] = set()
         self._required: set[str] = set()
         self.shipping = Shipping(self, key.handshake(server_id), directory, settings.standby_timeout, settings.reserve)
@@ -240,6 +248,7 @@ class Coordinator:
 
     async def learn(self, event: Event) -> None:
         """Let the member know, and wait until what follows from it at once is done."""
+        self._at_home |= isinstance(event, Told)
         self.post(event)
         if self._busy:
             await self._next_change()
@@ -355,12 +364,44 @@ class Coordinator:
         self._settle()
 
     async def _persist(self, action: Persist, rest: deque[Action]) -> None:
-        try:
-            await asyncio.to_thread(remember, self._directory, Remembered(action.held, action.promise))
-        except OSError as error:
-            self._roles.give_up(f"the server's place in its cluster cannot be written down: {error}")
-            return
+        what = Remembered(action.held, action.promise)
+        waits = False
+        while True:
+            try:
+                await asyncio.to_thread(remember, self._directory, what)
+                break
+            except OSError as error:
+                if not is_full(error):
+                    log.critical("the server's place in its cluster cannot be written down: %s", error)
+                    self._roles.give_up(error)
+                    return
+                # It neither acknowledges nor promises anything meanwhile.
+                if not waits:
+                    log.warning("the server's place in its cluster waits for room on disk: %s", error)
+                waits = True
+                await asyncio.sleep(RETRY_WHEN_FULL)
         self._perform(rest)
+
+    def _foreign(self, why: str) -> ForeignDataError:
+        return ForeignDataError(f"{why}; the data directory is {self._directory}", path=str(self._directory))
+
+    def _chain_was_read(self, event: Event) -> None:
+        """Let the member know, unless this is the wrong cluster from the start.
+
+        Later the name server may be the wrong one for a while: then it waits.
+        """
+        held = self.state.held
+        if isinstance(event, ChainRead) and event.entries and held is not None and not self._at_home:
+            if all(entry.chain != held.chain for entry in event.entries):
+                error = self._foreign(
+                    f"the name server knows another cluster named {self._settings.cluster} than the one that this"
+                    " server's data is of; give this server an empty data directory, or the name server of its cluster"
+                )
+                log.critical("%s", error.text)
+                self._roles.give_up(error)
+                return
+            self._at_home = True
+        self.post(event)
 
     def _settle(self) -> None:
         """After all events: see who counts, and answer those who wait."""
@@ -397,10 +438,11 @@ class Coordinator:
                 self._send(server, {"asked": configuration, "given": given}, configuration)
             case GiveConsent(server, configuration):
                 self._send(server, {"consented": configuration}, configuration)
-            case Refuse(why, final):
-                log.log(logging.CRITICAL if final else logging.WARNING, "%s", why)
-                if final:
-                    self._roles.give_up(why)
+            case Refuse(why, False):
+                log.warning("%s", why)
+            case Refuse(why, True, data):
+                log.critical("%s", why)
+                self._roles.give_up(self._foreign(why) if data else NamesTakenError(why))
             case Report(text, loud):
                 log.log(logging.ERROR if loud else logging.WARNING, "%s", text)
             case Reconfigured(configuration):
@@ -417,6 +459,7 @@ class Coordinator:
     def _change_role(self, action: Action) -> None:
         match action:
             case BecomeActive(configuration):
+                self._at_home = True
                 expects_standbys = self._following is not None or bool(configuration.standbys)
                 self._stop_following()
                 self.shipping.begin(self.state.position, expects_standbys=expects_standbys)
@@ -453,10 +496,10 @@ class Coordinator:
                 await change()
             except (JMSError, OSError) as error:
                 log.critical("this server cannot change its role: %s", error)
-                self._roles.give_up(str(error))
+                self._roles.give_up(error)
             except Exception as error:
                 log.exception("this server cannot change its role")
-                self._roles.give_up(repr(error))
+                self._roles.give_up(error)
             finally:
                 self._role_changes.task_done()
 

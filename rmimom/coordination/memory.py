@@ -9,9 +9,15 @@ from typing import Final
 import msgspec
 
 from rmimom.cluster.configuration import Configuration
-from rmimom.errors import StoreDamagedError
+from rmimom.errors import StoreDamagedError, StoreError
 
 FILE_NAME: Final = "cluster.json"
+
+
+class ForeignDataError(StoreError):
+    """The data directory cannot be used in this cluster; `path` says which one."""
+
+    code = "foreign-data"
 
 
 class Remembered(msgspec.Struct, frozen=True):

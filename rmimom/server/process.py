@@ -12,7 +12,9 @@ from typing import Any, Final
 
 from rmimom.cluster.role import Role
 from rmimom.config import ServerConfig
+from rmimom.coordination.memory import ForeignDataError
 from rmimom.errors import JMSError
+from rmimom.listeners.registrar import NamesTakenError
 from rmimom.server.banner import banner, write_ready_file
 from rmimom.server.exit_codes import ExitCode, exit_code_of
 from rmimom.server.service import Server
@@ -115,6 +117,7 @@ class _Life:
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         if server.failed.done():
-            log.critical("the server ends because it cannot go on: %s", server.failed.result())
-            return ExitCode.FAILED
+            error = server.failed.result()
+            log.critical("the server ends because it cannot go on: %s", error)
+            return exit_code_of(error) if isinstance(error, NamesTakenError | ForeignDataError) else ExitCode.FAILED
         return ExitCode.OK

@@ -17,6 +17,7 @@ from rmimom.admin_token import LOCAL_USER, Token, read_token, remove_token, writ
 from rmimom.clock import SystemClock
 from rmimom.cluster.configuration import Configuration
 from rmimom.cluster.role import Epoch, Role
+from rmimom.cluster.state import Phase
 from rmimom.config import ServerConfig
 from rmimom.coordination.administration import ClusterAdministration
 from rmimom.coordination.control import ClusterControl
@@ -28,7 +29,7 @@ from rmimom.destination import ADMINISTRATION_NAME, CLUSTER_NAME
 from rmimom.engine import UPKEEP, NotActiveError
 from rmimom.errors import ConfigurationError, JMSSecurityError, StoreError, StoreFullError
 from rmimom.follower import Follower
-from rmimom.listeners.registrar import NamesTakenError, RegistrarStatistics
+from rmimom.listeners.registrar import RegistrarStatistics
 from rmimom.listeners.rmi.listener import RmiLimits, RmiListener
 from rmimom.listeners.rmi.objects.login import Login
 from rmimom.listeners.rmi.peer import Peer
@@ -90,7 +91,8 @@ class Server:
         self._started = self._clock.now()
         self._pidfile = PidFile(config.pid_path)
         self.follower = Follower(self._make_store())
-        self._active = asyncio.Event()
+        self._placed = asyncio.Event()
+        """Set once this server is active, or follows the one that is."""
         self._pulse: Pulse | None = None
         self._upkeep: asyncio.Task[None] | None = None
         self._token = secrets.token_urlsafe(32)
@@ -187,12 +189,16 @@ class Server:
         uri = self.place.uri_for(ADMINISTRATION_NAME, reachable=True)
         await asyncio.to_thread(write_token, config.data, Token(uri, LOCAL_USER, self._token, self._http_location))
         if wanted is Role.ACTIVE:
-            active = asyncio.ensure_future(self._active.wait())
-            ends: set[asyncio.Future[Any]] = {active, self.failed}
+            placed = asyncio.ensure_future(self._placed.wait())
+            ends: set[asyncio.Future[Any]] = {placed, self.failed}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            active.cancel()
+            placed.cancel()
             if self.failed.done():
                 raise self.failed.result()
+            if self.reign is None:
+                log.warning(
+                    "the active server is at %s: this one was active before, and stands by now", self._active_location()
+                )
 
     def _prepare_directory(self) -> None:
         directory = self.config.data
@@ -242,7 +248,7 @@ class Server:
         )
         await self.reign.start(await self.follower.hand_over())
         self.role = Role.ACTIVE
-        self._active.set()
+        self._placed.set()
 
     async def _maintain(self) -> None:
         """While another server is active nobody else sees to the upkeep of the store."""
@@ -267,7 +273,6 @@ class Server:
     async def step_down(self, why: str) -> None:
         """Serve no more: clients are let go, and the log is followed again."""
         self.role = Role.STANDBY
-        self._active.clear()
         if self.reign is not None:
             reign, self.reign = self.reign, None
             await reign.abdicate(lambda: self._listener.let_go(_stays, f"this server is not active any more: {why}"))
@@ -279,6 +284,8 @@ class Server:
         assert self.coordinator is not None
         password = self.coordinator.key.password
         self._pulse = Pulse(configuration, password, self.config.heartbeat_interval, self.coordinator)
+        if self.coordinator.state.phase is Phase.FOLLOWING:
+            self._placed.set()
 
     def _stop_listening(self) -> None:
         if self._pulse is not None:
@@ -295,9 +302,9 @@ class Server:
         if self.reign is not None:
             self.reign.engine.resume()
 
-    def give_up(self, why: str) -> None:
+    def give_up(self, error: BaseException) -> None:
         """This server cannot go on in its cluster."""
-        self._fail(NamesTakenError(why))
+        self._fail(error)
 
     async def _describe_recovery(self, seconds: float) -> None:
         assert self.reign is not None

@@ -18,12 +18,17 @@ SQLITE_FAILURES = (sqlite3.Error, UnicodeDecodeError)
 """What Python's sqlite3 raises: the second when it cannot even read SQLite's message, which quotes what it found."""
 
 
+def is_full(error: OSError) -> bool:
+    """Whether it says that there is no room on the disk."""
+    return error.errno in _NO_ROOM
+
+
 def explain(error: sqlite3.Error | OSError | UnicodeDecodeError, database: Path) -> JMSError:
     """The error of ours that says what this one means for the store in `database`."""
     if isinstance(error, UnicodeDecodeError):
         return damaged(database, "it holds text that is not UTF-8")
     if isinstance(error, OSError):
-        if error.errno in _NO_ROOM:
+        if is_full(error):
             return _full(database)
         return StoreError(
             f"{error.filename or database} cannot be used: {error.strerror}; "

@@ -243,9 +243,23 @@ def test_a_second_active_is_refused(tmp_path: Path) -> None:
         first = servers.active("one")
         code, log = servers.refused("--active", "two")
         assert code == 4
-        assert f"{first.server_id} is active in cluster rmimom" in log
+        assert f"server {first.server_id} at {first.location} is active in cluster rmimom" in log
         assert "--standby" in log
         assert status(first)["role"] == "active"
+
+
+def test_an_active_that_was_superseded_stands_by_whatever_it_is_started_as(tmp_path: Path) -> None:
+    """So a service file may say --active for ever."""
+    with cluster(tmp_path) as servers:
+        first, second = servers.pair()
+        first.kill()
+        wait_active(second)
+        again = servers.active("one")
+        wait_in_sync(second, again)
+        assert f"the active server is at {second.location}" in again.log
+        assert "is a standby of rmimom" in again.output
+        second.kill()
+        wait_active(again)
 
 
 def test_a_standby_with_data_of_another_server_is_refused(tmp_path: Path) -> None:
@@ -257,10 +271,11 @@ def test_a_standby_with_data_of_another_server_is_refused(tmp_path: Path) -> Non
     with cluster(tmp_path) as servers:
         first = servers.active("one")
         code, log = servers.refused("--standby", "alone")
-        assert (code, "data of another server" in log) == (1, True), log
-        # A name server may be the wrong one for a while, so a server of another cluster waits.
-        stranger = servers.standby("other/member")
-        stranger.wait_logged("the name server has another cluster under the name rmimom")
+        assert (code, "data of another server" in log) == (3, True), log
+        for role in ("--standby", "--active"):
+            code, log = servers.refused(role, "other/member")
+            assert (code, "knows another cluster named rmimom" in log) == (3, True), log
+            assert str(tmp_path / "other" / "member") in log
         assert status(first)["coordination"]["configuration"]["members"] == (first.server_id,)
         assert alone.server_id != first.server_id
 

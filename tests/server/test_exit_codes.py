@@ -7,6 +7,7 @@ import errno
 import pytest
 
 from rmimom import errors
+from rmimom.coordination.memory import ForeignDataError
 from rmimom.listeners.registrar import NamesTakenError
 from rmimom.server.exit_codes import ExitCode, exit_code_of
 
@@ -29,6 +30,7 @@ def address_error(number: int) -> errors.ConfigurationError:
         (errors.StoreDamagedError("x"), ExitCode.DATA),
         (errors.StoreVersionError("x"), ExitCode.DATA),
         (errors.StoreError("x"), ExitCode.DATA),
+        (ForeignDataError("x"), ExitCode.DATA),
         (errors.StoreFullError("x"), ExitCode.FAILED),
         (errors.JMSSecurityError("x"), ExitCode.FAILED),
         (OSError("x"), ExitCode.FAILED),
