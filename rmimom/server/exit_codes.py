@@ -19,9 +19,9 @@ class ExitCode(IntEnum):
     USAGE = 2
     """An option, a setting or the configuration file is wrong."""
     DATA = 3
-    """The data cannot be used: another server has it, it is damaged or of another cluster, or a newer version wrote it."""
+    """The data cannot be used: another server has it, it is damaged, of another cluster, or of a newer version."""
     ADDRESS = 4
-    """The address is in use, the names in the name server belong to another server, or another one is active already."""
+    """The address is in use, the names belong to another server, or another one is active already."""
 
 
 def exit_code_of(error: JMSError | OSError) -> ExitCode:
