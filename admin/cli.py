@@ -61,6 +61,12 @@ def _user() -> click.Command:
     return user
 
 
+def _check() -> click.Command:
+    from rmimom.admin.commands.check import check
+
+    return check
+
+
 def _context() -> click.Command:
     from rmimom.admin.commands.context import context
 
@@ -82,6 +88,7 @@ LOADERS: Final = {
     "conn": _conn,
     "cluster": _cluster,
     "user": _user,
+    "check": _check,
     "context": _context,
     "completion": _completion,
 }
