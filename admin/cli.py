@@ -49,6 +49,66 @@ def _conn() -> click.Command:
     return conn
 
 
+def _send() -> click.Command:
+    from rmimom.admin.commands.sending import send
+
+    return send
+
+
+def _receive() -> click.Command:
+    from rmimom.admin.commands.message import receive
+
+    return receive
+
+
+def _browse() -> click.Command:
+    from rmimom.admin.commands.message import browse
+
+    return browse
+
+
+def _show_message() -> click.Command:
+    from rmimom.admin.commands.message import show_message
+
+    return show_message
+
+
+def _tail() -> click.Command:
+    from rmimom.admin.commands.message import tail
+
+    return tail
+
+
+def _move() -> click.Command:
+    from rmimom.admin.commands.message import move
+
+    return move
+
+
+def _copy() -> click.Command:
+    from rmimom.admin.commands.message import copy
+
+    return copy
+
+
+def _remove_message() -> click.Command:
+    from rmimom.admin.commands.message import remove_message
+
+    return remove_message
+
+
+def _dlq() -> click.Command:
+    from rmimom.admin.commands.dead_letter import dlq
+
+    return dlq
+
+
+def _sched() -> click.Command:
+    from rmimom.admin.commands.scheduled import sched
+
+    return sched
+
+
 def _cluster() -> click.Command:
     from rmimom.admin.commands.cluster import cluster
 
@@ -86,6 +146,16 @@ LOADERS: Final = {
     "topic": _topic,
     "sub": _sub,
     "conn": _conn,
+    "send": _send,
+    "receive": _receive,
+    "browse": _browse,
+    "show-message": _show_message,
+    "tail": _tail,
+    "move": _move,
+    "copy": _copy,
+    "rm-message": _remove_message,
+    "dlq": _dlq,
+    "sched": _sched,
     "cluster": _cluster,
     "user": _user,
     "check": _check,

@@ -323,7 +323,8 @@ def _reason(error: BaseException | None) -> str:
 
 
 def _read_events(response: http.client.HTTPResponse, url: str) -> Iterator[tuple[str, str]]:
-    name, data = "message", list[str]()
+    name = "message"
+    data: list[str] = []
     while True:
         try:
             line = response.readline(_LONGEST_LINE)

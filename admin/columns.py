@@ -159,7 +159,7 @@ DEAD_LETTER: Final = columns(
     Column("dead_letter.reason"),
     "preview",
 )
-DEAD_LETTER_QUEUE: Final = columns("queue", "dead:number", "pending:number")
+DEAD_LETTER_QUEUE: Final = columns("name", "pending:number")
 SCHEDULED: Final = columns(
     "id:plain",
     "destination",

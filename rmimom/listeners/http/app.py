@@ -26,6 +26,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from rmimom.errors import JMSError, MessageFormatError, MessageTooLargeError
 from rmimom.listeners.http import (
     connections,
+    dead_letters,
     destinations,
     login,
     messages,
@@ -64,6 +65,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *connections.OPERATIONS,
     *messages.OPERATIONS,
     *selecting.OPERATIONS,
+    *dead_letters.OPERATIONS,
     *tailing.OPERATIONS,
     *scheduled.OPERATIONS,
     *users.OPERATIONS,
