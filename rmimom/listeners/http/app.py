@@ -65,8 +65,8 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *connections.OPERATIONS,
     *messages.OPERATIONS,
     *selecting.OPERATIONS,
-    *dead_letters.OPERATIONS,
     *tailing.OPERATIONS,
+    *dead_letters.OPERATIONS,
     *scheduled.OPERATIONS,
     *users.OPERATIONS,
 )
