@@ -105,6 +105,7 @@ class Visitor:
     def __init__(self, browser: Browser, server: ConsoleServer, **options: Any) -> None:
         self.server = server
         options.setdefault("viewport", WIDE)
+        self.scripted = options.get("java_script_enabled", True)
         self.context: BrowserContext = browser.new_context(base_url=server.url, reduced_motion="reduce", **options)
         self.context.set_default_timeout(PATIENCE)
         self.complaints: list[str] = []
@@ -130,9 +131,19 @@ class Visitor:
         self.page.get_by_role("button", name="Log in").click()
         return self.page
 
+    def enter(self, user: str = "admin") -> Page:
+        """Have a session, without the form."""
+        http = self.server.server.http
+        assert http is not None
+        _, token, _ = self.server.run(http.gate.login(user, self.server.password, "127.0.0.1"))
+        self.context.add_cookies([{"name": f"rmimom-session-{http.port}", "value": token, "url": self.server.url}])
+        return self.page
+
     def go(self, path: str) -> Page:
-        """Read another page, as by the address bar."""
+        """Read another page, as by the address bar; with JavaScript, wait until it has begun its work."""
         self.page.goto(path)
+        if self.scripted:
+            self.page.wait_for_selector("html[data-ready]")
         return self.page
 
     def shoot(self, name: str) -> None:

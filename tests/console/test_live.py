@@ -1,0 +1,206 @@
+"""What scripts add to the pages: rows that change, charts, tails, dialogs, keys, themes, and a server that goes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, expect
+from support.browser import ConsoleServer, Visitor
+from support.messages import frame_for
+
+from rmimom.commands import CreateDestination, DeleteDestination, Pause, Send
+from rmimom.core.state import SERVER
+from rmimom.destination import Destination, Queue, Topic
+
+Make = Callable[..., Visitor]
+
+
+def put(server: ConsoleServer, destination: Destination, *bodies: str) -> None:
+    """Make a destination and send messages to it."""
+    reign = server.server.reign
+    assert reign is not None
+    server.run(reign.engine.submit(CreateDestination(SERVER, destination)))
+    frames = [frame_for(destination, body) for body in bodies]
+    if frames:
+        server.run(reign.engine.submit(Send(SERVER, "", 0, destination, frames)))
+
+
+def cell(page: Page, queue: str, field: str) -> str:
+    """Where a list shows a figure of a queue."""
+    return f'tr[data-key="{queue}"] [data-field={field}]'
+
+
+def test_rows_change_as_messages_come(visit: Make, server: ConsoleServer) -> None:
+    put(server, Queue("live"), "a")
+    page = visit("vic").go("/queues")
+    shown = page.locator(cell(page, "live", "pending"))
+    expect(shown).to_have_text("1")
+    expect(page.locator("#live")).to_have_class("live on")
+    put(server, Queue("live"), "b", "c")
+    expect(shown).to_have_text("3")
+
+
+def test_new_destinations_appear_and_old_ones_go(visit: Make, server: ConsoleServer) -> None:
+    put(server, Queue("stays"))
+    page = visit().go("/queues?filter=passing")
+    expect(page.get_by_text("No queue's name holds this text")).to_be_visible()
+    expect(page.locator("#live")).to_have_class("live on")
+    put(server, Queue("passing"))
+    expect(page.locator('tr[data-key="passing"]')).to_be_visible()
+    reign = server.server.reign
+    assert reign is not None
+    server.run(reign.engine.submit(Pause(SERVER, Queue("passing"), True)))
+    expect(page.locator('tr[data-key="passing"] .tag.paused')).to_be_visible()
+    server.run(reign.engine.submit(DeleteDestination(SERVER, Queue("passing"))))
+    expect(page.locator('tr[data-key="passing"]:not(.gone)')).to_have_count(0)
+
+
+def test_a_name_with_markup_is_found_by_live_rows(visit: Make, server: ConsoleServer) -> None:
+    name = "x]<b&amp;:é/.."
+    put(server, Queue(name), "a")
+    page = visit().go("/queues")
+    shown = page.get_by_role("row").filter(has_text="é/..").locator("[data-field=pending]")
+    expect(shown).to_have_text("1")
+    expect(page.locator("#live")).to_have_class("live on")
+    put(server, Queue(name), "b")
+    expect(shown).to_have_text("2")
+
+
+def test_a_queue_s_page_has_charts(visit: Make, server: ConsoleServer) -> None:
+    put(server, Queue("charted"), "a", "b")
+    page = visit("vic").go("/queues/charted")
+    expect(page.locator("figure[data-chart=depth] canvas")).to_be_visible()
+    expect(page.locator("figure[data-chart=rate] canvas")).to_be_visible()
+    minute = page.locator("figure[data-chart=depth]").get_by_role("button", name="1 min")
+    with page.expect_response(re.compile(r"/charted/history\?seconds=60&")):
+        minute.click()
+    expect(minute).to_have_attribute("aria-pressed", "true")
+    page.reload()
+    expect(page.locator("figure[data-chart=rate]").get_by_role("button", name="1 min")).to_have_attribute(
+        "aria-pressed", "true"
+    )
+
+
+def test_a_tail_shows_what_comes_and_takes_nothing(visit: Make, server: ConsoleServer) -> None:
+    put(server, Queue("a/b"), "before")
+    page = visit("vic").go("/queues/a%2Fb")
+    tail = page.locator("[data-tail]")
+    tail.get_by_role("button", name="Start").click()
+    expect(tail.get_by_role("status")).to_have_text("watching")
+    put(server, Queue("a/b"), "<img src=x onerror=alert(1)>", "second")
+    expect(tail.locator("li")).to_have_count(2)
+    expect(tail.locator("li .text").first).to_have_text("<img src=x onerror=alert(1)>")
+    expect(tail.locator("li img")).to_have_count(0)
+    expect(page.locator("dl [data-field=pending]")).to_have_text("3")
+    tail.get_by_role("button", name="Stop").click()
+    put(server, Queue("a/b"), "third")
+    expect(page.locator("dl [data-field=pending]")).to_have_text("4")
+    expect(tail.locator("li")).to_have_count(2)
+
+
+def test_a_tail_with_a_selector(visit: Make, server: ConsoleServer) -> None:
+    put(server, Topic("prices"))
+    someone = visit()
+    page = someone.go("/topics/prices")
+    tail = page.locator("[data-tail]")
+    tail.get_by_label("Selector").fill("a ==")
+    tail.get_by_role("button", name="Start").click()
+    expect(tail.get_by_role("alert")).to_contain_text("column")
+    someone.expected.add(400)
+    tail.get_by_label("Selector").fill("JMSPriority = 4")
+    tail.get_by_role("button", name="Start").click()
+    expect(tail.get_by_role("status")).to_have_text("watching")
+    put(server, Topic("prices"), "12.5")
+    expect(tail.locator("li .text")).to_have_text("12.5")
+
+
+def test_what_asks_first_asks_in_a_dialog(visit: Make, server: ConsoleServer) -> None:
+    put(server, Queue("doomed"), "a", "b")
+    page = visit("olga").go("/queues")
+    row = page.locator('tr[data-key="doomed"]')
+    row.get_by_role("link", name="Purge").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("2 messages")
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    row.get_by_role("link", name="Purge").click()
+    dialog.get_by_role("link", name="Cancel").click()
+    expect(dialog).to_have_count(0)
+    assert page.url.endswith("/queues")
+    row.get_by_role("link", name="Purge").click()
+    dialog.get_by_role("button", name="Purge").click()
+    expect(page.locator(".notice.success")).to_contain_text("2 messages removed")
+    expect(dialog).to_have_count(0)
+
+
+def test_the_keyboard(visit: Make, server: ConsoleServer) -> None:
+    put(server, Queue("keys"))
+    page = visit("vic").go("/")
+    page.keyboard.press("?")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Filter this list")
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    page.keyboard.press("g")
+    page.keyboard.press("q")
+    expect(page).to_have_url(re.compile(r"/queues$"))
+    expect(page.locator("#tabs [aria-current]")).to_have_text("Queues")
+    page.keyboard.press("/")
+    filter_ = page.locator("[data-filter]")
+    expect(filter_).to_be_focused()
+    page.keyboard.type("key")
+    expect(page).to_have_url(re.compile(r"filter=key"))
+    expect(page.locator("table.list tbody tr")).to_have_count(1)
+    expect(filter_).to_be_focused()
+    expect(filter_).to_have_value("key")
+    page.keyboard.type("s?g")
+    expect(filter_).to_have_value("keys?g")
+    page.keyboard.press("Escape")
+    expect(filter_).not_to_be_focused()
+
+
+def test_going_back(visit: Make) -> None:
+    page = visit("vic").go("/queues")
+    page.locator("#tabs").get_by_role("link", name="Topics").click()
+    expect(page.get_by_role("heading", name="Topics")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("heading", name="Queues")).to_be_visible()
+    expect(page.locator("#live")).to_have_class("live on")
+
+
+def test_the_theme_is_remembered(visit: Make) -> None:
+    page = visit("vic", color_scheme="light").go("/queues")
+
+    def ground() -> str:
+        return str(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+
+    light = ground()
+    page.locator("#theme").click()
+    dark = ground()
+    assert dark != light
+    page.reload()
+    assert ground() == dark
+    page.emulate_media(color_scheme="dark")
+    page.evaluate("localStorage.clear()")
+    page.reload()
+    assert ground() == dark
+
+
+def test_a_server_that_goes_is_said_and_found_again(browser: Browser, tmp_path: Path) -> None:
+    """Given an open console, when its server stops, then the page says so, and where else to look."""
+    server = ConsoleServer(tmp_path)
+    someone = Visitor(browser, server)
+    try:
+        someone.enter()
+        page = someone.go("/queues")
+        expect(page.locator("#live")).to_have_class("live on")
+        server.stop()
+        expect(page.locator("#away")).to_contain_text("has not answered since")
+        expect(page.locator("#live")).to_have_class("live off")
+        # The browser itself notes what could not be reached.
+        someone.complaints = [one for one in someone.complaints if "net::ERR_" not in one]
+        someone.close()
+    finally:
+        server.stop()
