@@ -7,24 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect
-from support.browser import ConsoleServer, Visitor
-from support.messages import frame_for
+from support.browser import ConsoleServer, Visitor, put
 
-from rmimom.commands import CreateDestination, DeleteDestination, Pause, Send
+from rmimom.commands import DeleteDestination, Pause
 from rmimom.core.state import SERVER
-from rmimom.destination import Destination, Queue, Topic
+from rmimom.destination import Queue, Topic
 
 Make = Callable[..., Visitor]
-
-
-def put(server: ConsoleServer, destination: Destination, *bodies: str) -> None:
-    """Make a destination and send messages to it."""
-    reign = server.server.reign
-    assert reign is not None
-    server.run(reign.engine.submit(CreateDestination(SERVER, destination)))
-    frames = [frame_for(destination, body) for body in bodies]
-    if frames:
-        server.run(reign.engine.submit(Send(SERVER, "", 0, destination, frames)))
 
 
 def cell(page: Page, queue: str, field: str) -> str:
@@ -49,11 +38,9 @@ def test_new_destinations_appear_and_old_ones_go(visit: Make, server: ConsoleSer
     expect(page.locator("#live")).to_have_class("live on")
     put(server, Queue("passing"))
     expect(page.locator('tr[data-key="passing"]')).to_be_visible()
-    reign = server.server.reign
-    assert reign is not None
-    server.run(reign.engine.submit(Pause(SERVER, Queue("passing"), True)))
+    server.submit(Pause(SERVER, Queue("passing"), True))
     expect(page.locator('tr[data-key="passing"] .tag.paused')).to_be_visible()
-    server.run(reign.engine.submit(DeleteDestination(SERVER, Queue("passing"))))
+    server.submit(DeleteDestination(SERVER, Queue("passing")))
     expect(page.locator('tr[data-key="passing"]:not(.gone)')).to_have_count(0)
 
 
@@ -108,7 +95,7 @@ def test_a_tail_with_a_selector(visit: Make, server: ConsoleServer) -> None:
     tail.get_by_label("Selector").fill("a ==")
     tail.get_by_role("button", name="Start").click()
     expect(tail.get_by_role("alert")).to_contain_text("column")
-    someone.expected.add(400)
+    someone.expect_refusal(400)
     tail.get_by_label("Selector").fill("JMSPriority = 4")
     tail.get_by_role("button", name="Start").click()
     expect(tail.get_by_role("status")).to_have_text("watching")

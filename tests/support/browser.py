@@ -16,9 +16,13 @@ from shutil import which
 from typing import Any, Final, TypeVar
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, Response
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Response
+from support.messages import frame_for
 
+from rmimom.commands import Command, CreateDestination, Send
 from rmimom.config import ServerConfig
+from rmimom.core.state import SERVER
+from rmimom.destination import Destination
 from rmimom.server.service import Server
 
 T = TypeVar("T")
@@ -90,6 +94,18 @@ class ConsoleServer:
 
         return self.run(whole())
 
+    def submit(self, command: Command) -> object:
+        """Have a command decided, and its answer."""
+        reign = self.server.reign
+        assert reign is not None
+        return self.run(reign.engine.submit(command))
+
+    def end_sessions(self) -> None:
+        """Forget who is logged in."""
+        http = self.server.http
+        assert http is not None
+        self.call(http.gate.sessions._open.clear)
+
     def stop(self) -> None:
         """End the server, the loop and the thread.  Twice is harmless."""
         if self._thread.is_alive():
@@ -97,6 +113,14 @@ class ConsoleServer:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(60)
             self._loop.close()
+
+
+def put(server: ConsoleServer, destination: Destination, *bodies: str, **more: Any) -> None:
+    """Make a destination and send messages to it."""
+    server.submit(CreateDestination(SERVER, destination))
+    if bodies:
+        frames = [frame_for(destination, body, **more) for body in bodies]
+        server.submit(Send(SERVER, "", 0, destination, frames))
 
 
 class Visitor:
@@ -114,6 +138,10 @@ class Visitor:
         self.page.on("console", self._hear)
         self.page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
         self.page.on("response", self._look)
+
+    def expect_refusal(self, status: int) -> None:
+        """The browser may note that something was refused with this status."""
+        self.expected.add(status)
 
     def _hear(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
@@ -160,5 +188,3 @@ class Visitor:
         found = [one for one in self.complaints if not one.startswith(refusals)]
         assert found == []
 
-
-__all__ = ["ConsoleServer", "Error", "Visitor", "find_chromium"]

@@ -25,35 +25,43 @@ export function closeDialog() {
 export const dialogIsOpen = () => dialog !== null && dialog.open;
 
 export function startDialogs() {
-  document.addEventListener(
-    "click",
-    (event) => {
-      const link = event.target.closest?.("a[data-confirm], dialog a[data-cancel]");
-      if (!link || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
-      event.preventDefault();
-      event.stopImmediatePropagation();
-      if (link.matches("[data-cancel]")) closeDialog();
-      else confirm(link);
-    },
-    true,
-  );
+  document.addEventListener("click", intercept, true);
   document.addEventListener("htmx:beforeSwap", (event) => {
     if (event.detail.target.id === "main") closeDialog();
   });
 }
 
+/** Before htmx sees a click: what asks first, and what leads away or is to be saved. */
+function intercept(event) {
+  const element = event.target.closest?.("a, button");
+  if (!element || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  if (element.matches("a[download]") || (element.href && element.origin !== location.origin)) {
+    event.stopImmediatePropagation(); // the browser does that best
+    return;
+  }
+  if (element.matches("dialog [data-cancel]")) closeDialog();
+  else if (element.matches("a[data-confirm]")) show(() => ask(element.href));
+  else if (element.matches("button[data-confirm]")) {
+    const form = element.form;
+    if (!form.reportValidity()) return;
+    const body = new URLSearchParams(new FormData(form, element));
+    show(() => ask(form.getAttribute("action"), { method: "POST", body }));
+  } else return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+}
+
 /** The page that asks, in a dialog.  Its form is sent as it would be from the page. */
-async function confirm(link) {
+async function show(read) {
   let page;
   try {
-    const response = await ask(link.href);
-    page = new DOMParser().parseFromString(await response.text(), "text/html");
+    page = new DOMParser().parseFromString(await (await read()).text(), "text/html");
   } catch {
     return; // the server is away, as the mark of the live connection says
   }
-  const asked = page.querySelector("#main > section");
-  if (!asked) return;
-  const body = make("main", { class: "asked" }, document.adoptNode(asked));
+  const shown = page.querySelectorAll("#main > section, #main > #notices > *");
+  if (!shown.length) return;
+  const body = make("main", { class: "asked" }, ...[...shown].map((one) => document.adoptNode(one)));
   openDialog(body);
   htmx.process(body);
   body.querySelector("button[type=submit], a")?.focus();

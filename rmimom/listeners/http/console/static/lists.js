@@ -1,22 +1,41 @@
-// Lists: a box that chooses all rows, a filter that works while one types, relative times.
+// Lists: a box that chooses all rows, and a filter that works while one types.
 
 import { make } from "./page.js";
 
 const PAUSE = 250; // milliseconds without a key before the filter is used
 
 export function startLists() {
-  let timer = 0;
   document.addEventListener("input", (event) => {
-    if (!event.target.matches?.("[data-filter]")) return;
-    clearTimeout(timer);
-    timer = setTimeout(() => event.target.form?.requestSubmit(), PAUSE);
+    if (event.target.matches?.("[data-filter][type=search]")) filterSoon(event.target);
   });
   document.addEventListener("change", (event) => {
     if (event.target.matches?.("form.filter select")) event.target.form.requestSubmit();
     const table = event.target.closest?.("table.list");
     if (table && event.target.matches("[type=checkbox]")) choose(table, event.target);
   });
-  return () => document.querySelectorAll("table.list:has(tbody [type=checkbox])").forEach(prepare);
+  return () => {
+    catchUp();
+    document.querySelectorAll("table.list:has(tbody [type=checkbox])").forEach(prepare);
+  };
+}
+
+let timer = 0;
+let typed = null;
+
+function filterSoon(field) {
+  typed = field.value;
+  clearTimeout(timer);
+  timer = setTimeout(() => field.form?.requestSubmit(), PAUSE);
+}
+
+/** A filter that was exchanged while somebody typed in it goes on with what was typed. */
+function catchUp() {
+  const field = document.activeElement;
+  if (typed === null || !field?.matches("[data-filter][type=search]")) typed = null;
+  else if (field.value !== typed) {
+    field.value = typed;
+    filterSoon(field);
+  }
 }
 
 function prepare(table) {

@@ -185,7 +185,7 @@ async function renew(whole) {
   last = Date.now();
   const place = location.href;
   try {
-    const response = await ask(place, { "X-Live": "1" });
+    const response = await ask(place);
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
     // A link may have been followed meanwhile.
     if (response.ok && place === location.href) exchange(page);

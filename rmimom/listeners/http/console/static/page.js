@@ -30,9 +30,9 @@ export function remember(name, text) {
 }
 
 /** Ask the server, as itself: an ended session leads to the login. Rejects if the server is away. */
-export async function ask(path, headers = {}) {
-  const response = await fetch(path, { headers, credentials: "same-origin", cache: "no-store" });
-  if (response.status === 401) toLogin();
+export async function ask(path, more = {}) {
+  const response = await fetch(path, { credentials: "same-origin", cache: "no-store", ...more });
+  if (response.status === 401 || (response.redirected && new URL(response.url).pathname === "/login")) toLogin();
   return response;
 }
 
