@@ -145,11 +145,9 @@ def test_wrong_passwords_make_one_wait(visit: Make, server: ConsoleServer) -> No
     http = server.server.http
     assert http is not None
     try:
-        page.goto("/login")
-        for _ in range(ATTEMPTS):
-            page.get_by_label("User").fill("vic")
-            page.get_by_label("Password").fill("wrong")
-            page.get_by_role("button", name="Log in").click()
+        for _ in range(ATTEMPTS - 1):
+            server.call(lambda: http.gate._throttle.failed("127.0.0.1"))
+        someone.log_in("vic", "wrong", at="/login")
         expect(page.get_by_role("alert")).to_contain_text("wrong")
         page.get_by_label("Password").fill(server.password)
         page.get_by_role("button", name="Log in").click()
