@@ -187,4 +187,3 @@ class Visitor:
         )
         found = [one for one in self.complaints if not one.startswith(refusals)]
         assert found == []
-
