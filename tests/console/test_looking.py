@@ -129,7 +129,8 @@ CONTRAST = """() => {
         const [a, b] = [light(rgba(style.color)), light(behind(element))].sort((x, y) => y - x);
         const large = parseFloat(style.fontSize) >= 24;
         const ratio = (a + 0.05) / (b + 0.05);
-        if (ratio < (large ? 3 : 4.5)) poor.push(`${ratio.toFixed(2)}: ${element.tagName} ${walker.currentNode.data.trim()}`);
+        const said = `${ratio.toFixed(2)}: ${element.tagName} ${walker.currentNode.data.trim()}`;
+        if (ratio < (large ? 3 : 4.5)) poor.push(said);
     }
     return [...new Set(poor)];
 }"""
