@@ -38,12 +38,12 @@ def gaps(history: History) -> list[Gap]:
     faults = [event for event in history if event.op == "fault"]
     heals = [event for event in history if event.op == "heal"]
     found = []
-    for fault, following in zip(faults, [*faults[1:], None], strict=True):
+    for number, fault in enumerate(faults, 1):
         healed = min((heal.time for heal in heals if heal.value == fault.value and heal.time >= fault.time), default=0)
         # When nobody works any more nothing can be missed.
         end = min((healed or fault.time) + AFTERMATH, confirmed[-1] if confirmed else fault.time)
-        if following is not None:
-            end = min(end, following.time)
+        if number < len(faults):
+            end = min(end, faults[number].time)
         found.append(Gap(fault.value, fault.time, _longest(confirmed, fault.time, end)))
     return found
 

@@ -8,6 +8,9 @@ from rmimom_chaos.casts import CASTS, NODES
 from rmimom_chaos.cluster import PASSWORD, USER, Cluster
 from rmimom_chaos.process import Process, ProcessError
 
+HARNESS = "harness.jsonl"
+"""What the harness itself writes, beside them."""
+
 
 class Crew:
     """The clients, each process under the name of its cast; they write their histories into `directory`."""
@@ -25,6 +28,11 @@ class Crew:
     def histories(self) -> list[Path]:
         """The files that clients have written."""
         return sorted(self.directory.glob("*.jsonl"))
+
+    def least_written(self) -> int:
+        """How many bytes of history the laziest process of clients has written."""
+        written = [history.stat().st_size for history in self.histories if history.name != HARNESS]
+        return min(written) if len(written) >= len(self.clients) else 0
 
     def start(self) -> None:
         """Start all clients."""

@@ -129,7 +129,7 @@ class Namespaces:
         table = "table inet chaos"
         rules = (
             f"{table}\ndelete {table}\n"
-            f"{table} {{ chain input {{ type filter hook input priority 0; policy accept;\n{lines}\n}} }}\n"
+            f"{table} {{\nchain input {{\ntype filter hook input priority 0; policy accept;\n{lines}\n}}\n}}\n"
         )
         _run(["ip", "netns", "exec", self._tag + node, "nft", "-f", "-"], rules)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import rmimom
 import rmimom_chaos
 
-TIME_LIMIT = 30.0
+TIME_LIMIT = 60.0
 """Seconds that a process may take to serve or to end."""
 
 

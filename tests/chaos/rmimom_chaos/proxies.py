@@ -36,6 +36,7 @@ class Proxies:
         self._delays: dict[tuple[str, str], float] = {}
         self._cut: set[tuple[str, str]] = set()
         self._changed = asyncio.Event()
+        self._servers: list[asyncio.Server] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxies", daemon=True)
 
@@ -59,10 +60,13 @@ class Proxies:
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(10)
-        if not self._loop.is_closed() and not self._loop.is_running():
+        if not self._loop.is_closed():
+            for server in self._servers:
+                server.close()
             for task in asyncio.all_tasks(self._loop):
                 task.cancel()
-            self._loop.run_until_complete(asyncio.sleep(0.01))
+            # Whoever was cancelled closes its connections in the rounds that follow.
+            self._loop.run_until_complete(asyncio.sleep(0.05))
             self._loop.close()
 
     def lacks(self, ability: str) -> str:
@@ -126,11 +130,13 @@ class Proxies:
     async def _serve(self, node: str) -> None:
         async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             source = self._node_of(writer.get_extra_info("peername"), writer.get_extra_info("sockname"))
-            with contextlib.suppress(OSError):
-                await self._pass_on(source, node, reader, writer)
-            writer.close()
+            try:
+                with contextlib.suppress(OSError):
+                    await self._pass_on(source, node, reader, writer)
+            finally:
+                writer.close()
 
-        await asyncio.start_server(accept, self.reaches(node), self._ports[node])
+        self._servers.append(await asyncio.start_server(accept, self.reaches(node), self._ports[node]))
 
     async def _pass_on(
         self, source: str, target: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter

@@ -13,7 +13,7 @@ import msgspec
 
 from rmimom_chaos.availability import AFTERMATH
 from rmimom_chaos.cluster import Cluster, wait_for
-from rmimom_chaos.crew import Crew
+from rmimom_chaos.crew import HARNESS, Crew
 from rmimom_chaos.fault import Fault
 from rmimom_chaos.faults import FAULTS
 from rmimom_chaos.gathering import gather
@@ -26,8 +26,8 @@ from rmimom_chaos.process import ProcessError
 from rmimom_chaos.recorder import Recorder
 from rmimom_chaos.watch import Watch
 
-WARM_UP = 2.0
-"""Seconds of work before the first fault."""
+WARM_UP = 16 * 1024
+"""Bytes of history that each process of clients writes before the first fault: then all of it is under way."""
 DRAIN = 120.0
 """Seconds that may pass until all is taken at the end."""
 
@@ -73,7 +73,7 @@ class Run:
         cluster = Cluster(settings.directory, self._network, settings.servers, settings.server_module)
         crew = Crew(cluster, settings.seed, settings.rate)
         trouble, seconds = "", 0.0
-        with ExitStack() as stack, Recorder(crew.directory / "harness.jsonl") as recorder:
+        with ExitStack() as stack, Recorder(crew.directory / HARNESS) as recorder:
             possible = self._possible(cluster)
             stack.callback(self._network.close)
             self._network.open([NAMES, *CLIENTS, *(server.name for server in cluster.servers)])
@@ -112,7 +112,7 @@ class Run:
         return possible
 
     def _harm(self, possible: Sequence[str], crew: Crew, recorder: Recorder) -> None:
-        time.sleep(WARM_UP)
+        wait_for(lambda: crew.least_written() > WARM_UP, "all clients at work", 60)
         began = time.monotonic()
         for step in make_plan(self._settings.seed, self._settings.duration, possible):
             second = time.monotonic() - began

@@ -1,0 +1,61 @@
+"""Short runs of the whole harness, on real processes; longer ones are in docs/reliability.md."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rmimom_chaos.judgement import INVALID, VALID
+from rmimom_chaos.namespaces import Namespaces
+from rmimom_chaos.network import Network
+from rmimom_chaos.proxies import Proxies
+from rmimom_chaos.run import Outcome, Run, Settings
+
+HASTY = Path(__file__).parent / "hasty_server.py"
+
+
+def run(directory: Path, network: Network, seed: int, faults: list[str], *, duration: float, **more: object) -> Outcome:
+    """One run; what it says goes into the output of the test."""
+    settings = Settings(
+        seed=seed,
+        duration=duration,
+        faults=faults,
+        servers=2,
+        rate=100,
+        directory=directory / "run",
+        **more,  # type: ignore[arg-type]
+    )
+    return Run(settings, network, print)()
+
+
+def network_here() -> Network:
+    """The best that can be had."""
+    return Proxies() if Namespaces.missing() else Namespaces()
+
+
+RUNS = {
+    "killed and paused": (3, ["kill-active", "pause-active", "kill-clients"]),
+    "cut off": (5, ["partition-full", "partition-servers"]),
+    "names forgotten": (7, ["nameserver-forgets", "kill-standby"]),
+}
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("name", RUNS)
+def test_no_promise_is_broken(name: str, tmp_path: Path) -> None:
+    seed, faults = RUNS[name]
+    outcome = run(tmp_path, network_here(), seed, faults, duration=12)
+    judgement = outcome.judgement
+    findings = {verdict.checker: verdict.findings[:5] for verdict in judgement.verdicts if verdict.valid is not True}
+    assert (judgement.outcome, judgement.trouble, findings) == (VALID, "", {})
+    assert outcome.injected
+    assert outcome.events > 1000
+
+
+@pytest.mark.timeout(240)
+def test_a_server_that_confirms_too_early_is_found(tmp_path: Path) -> None:
+    outcome = run(tmp_path, Proxies(), 1, ["kill-active"], duration=8, server_module=[str(HASTY)])
+    assert outcome.judgement.outcome == INVALID
+    found = {verdict.checker for verdict in outcome.judgement.verdicts if verdict.valid is False}
+    assert found & {"total queue", "acknowledged"}
