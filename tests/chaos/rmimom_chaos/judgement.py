@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from rmimom_chaos.availability import Availability, availability
-from rmimom_chaos.checkers import ALL, check_redelivery, check_times
+from rmimom_chaos.checkers import ALL, check_acknowledged, check_redelivery, check_times
 from rmimom_chaos.cluster import HEARTBEAT
 from rmimom_chaos.cluster_checkers import check_groups, check_owner
 from rmimom_chaos.history import History, excerpt
@@ -17,9 +17,12 @@ from rmimom_chaos.machine_faults import LARGEST_STEP, ClockStep
 
 UNNOTICED: Final = round(HEARTBEAT * 3000) + 3000
 """Milliseconds for which a server may hand messages to a client that is gone, before it notices."""
+TRANSIT: Final = 1000
+"""Milliseconds that a message may be on its way.  What is delivered again because an acknowledgement was forgotten
+comes later: a server that takes over leaves messages to their consumers for a second before it gives them to others."""
 LATE: Final = 5000
 """Milliseconds by which a delivery may be late after it was decided: many processes share a machine."""
-_OTHERWISE: Final = frozenset({"times", "redelivery", "browsing"})
+_OTHERWISE: Final = frozenset({"acknowledged", "times", "redelivery", "browsing"})
 """Checkers that are asked with limits of our own, or that have nothing to look at."""
 VALID, INVALID, UNKNOWN = 0, 1, 2
 """What it can come to, as exit codes."""
@@ -47,6 +50,7 @@ def judge(history: History, trouble: str = "") -> Judgement:
     """Ask all checkers."""
     verdicts = [check(history) for name, check in ALL.items() if name not in _OTHERWISE]
     verdicts += [
+        check_acknowledged(history, TRANSIT),
         check_times(history, LATE, skews={ClockStep.name: 2 * LARGEST_STEP}),
         check_redelivery(history, UNNOTICED),
         check_groups(history),
