@@ -58,18 +58,18 @@ from rmimom.cluster.events import (
 )
 from rmimom.cluster.member import Member, waits_for_witness
 from rmimom.cluster.state import Phase, State
-from rmimom.coordination.chain_reader import ChainReader
+from rmimom.coordination.chain_reader import Chain, ChainReader
 from rmimom.coordination.following import Following
 from rmimom.coordination.key import ClusterKey
 from rmimom.coordination.link import COPY_PREFIX, LinkStatistics
 from rmimom.coordination.memory import ForeignDataError, Remembered, recall, remember
+from rmimom.coordination.messenger import Messenger
+from rmimom.coordination.role_changes import RoleChanges
 from rmimom.coordination.shipping import Shipping, done, fail
 from rmimom.coordination.standby import SERVER_PREFIX, ServerObject
-from rmimom.coordination.witness import Witness
 from rmimom.errors import IllegalStateError, JMSError
 from rmimom.follower import Follower
 from rmimom.listeners.registrar import NamesTakenError
-from rmimom.listeners.rmi.caller import CallbackPeer, RemoteCallError
 from rmimom.snapshot import Position
 from rmimom.store.base import Store
 from rmimom.store.trouble import is_full
@@ -145,7 +145,7 @@ class Coordinator:
         server_id: str,
         uri_for: Callable[[str], str],
         key: ClusterKey,
-        witness: Witness,
+        witness: Chain,
         directory: Path,
         roles: Roles,
     ) -> None:
@@ -162,13 +162,13 @@ class Coordinator:
         self._busy = False
         self._processed: list[asyncio.Future[None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self._role_changes: asyncio.Queue[Callable[[], Coroutine[Any, Any, None]]] = asyncio.Queue()
+        self._role_changes = RoleChanges(roles.give_up)
+        self._messenger = Messenger(key.handshake(server_id), settings.standby_timeout)
         self._reader = ChainReader(witness, self._chain_was_read, lambda: waits_for_witness(self.state))
         self._closed = False
         self._leaving = False
         self._at_home = False
         """Whether others have confirmed since the start that this is the cluster that our data belongs to."""
-        self._telling: set[asyncio.Task[None]] = set()
         self._required: set[str] = set()
         self.shipping = Shipping(self, key.handshake(server_id), directory, settings.standby_timeout, settings.reserve)
         self._following: Following | None = None
@@ -191,7 +191,6 @@ class Coordinator:
                 position=LogPosition(position.epoch, position.sequence),
             )
         )
-        self._spawn(self._change_roles())
         self._perform(deque(self._member.start(may_begin=self._settings.may_begin)))
 
     async def stop(self) -> None:
@@ -200,9 +199,15 @@ class Coordinator:
         self._reader.close()
         if self._following is not None:
             self._following.stop()
+        self._role_changes.close()
+        self._messenger.close()
         for task in list(self._tasks):
             task.cancel()
         self.shipping.depose("the server stops")
+        waiting = [*self._processed, *(future for _, future in self._unacknowledged)]
+        self._processed, self._unacknowledged = [], []
+        for future in waiting:
+            fail(future, IllegalStateError("this server stops"))
 
     @property
     def state(self) -> State:
@@ -254,12 +259,16 @@ class Coordinator:
             await self._next_change()
 
     async def _next_change(self) -> None:
+        if self._closed:
+            raise IllegalStateError("this server stops")
         done: asyncio.Future[None] = self._loop.create_future()
         self._processed.append(done)
         await done
 
     async def acknowledgement(self, position: LogPosition) -> None:
         """Wait for the leave to acknowledge."""
+        if self._closed:
+            raise IllegalStateError("this server stops")
         future: asyncio.Future[None] = self._loop.create_future()
         self._unacknowledged.append((position, future))
         self.post(Stored(position))
@@ -310,9 +319,8 @@ class Coordinator:
             except IllegalStateError as error:
                 log.info("this server does not hand over yet: %s", error.text)
                 await asyncio.sleep(HAND_OVER_AGAIN)
-        await self._role_changes.join()
-        if self._telling:
-            await asyncio.wait(self._telling)
+        await self._role_changes.wait_until_made()
+        await self._messenger.wait_until_sent()
         return True
 
     async def hand_over(self, to: str, *, stay: bool = True) -> None:
@@ -467,13 +475,13 @@ class Coordinator:
                 log.warning(
                     "this server becomes active in configuration %d: %s", configuration.number, configuration.why
                 )
-                self._role_changes.put_nowait(lambda: self._roles.become_active(configuration))
+                self._role_changes.add(lambda: self._roles.become_active(configuration))
             case StepDown(why):
                 log.warning("this server is active no more: %s", why)
                 self.shipping.depose(why)
-                self._role_changes.put_nowait(lambda: self._roles.step_down(why))
+                self._role_changes.add(lambda: self._roles.step_down(why))
             case Follow(configuration):
-                self._role_changes.put_nowait(lambda: self._follow(configuration))
+                self._role_changes.add(lambda: self._follow(configuration))
             case StopAcknowledging():
                 self._spawn(self._stop_acknowledging())
             case StopDeciding():
@@ -488,20 +496,6 @@ class Coordinator:
             return
         for server in self.required - {link.server for link in self.shipping.statistics()}:
             self.post(Lost(server, "it does not follow"))
-
-    async def _change_roles(self) -> None:
-        while True:
-            change = await self._role_changes.get()
-            try:
-                await change()
-            except (JMSError, OSError) as error:
-                log.critical("this server cannot change its role: %s", error)
-                self._roles.give_up(error)
-            except Exception as error:
-                log.exception("this server cannot change its role")
-                self._roles.give_up(error)
-            finally:
-                self._role_changes.task_done()
 
     async def _follow(self, configuration: Configuration) -> None:
         if self._leaving:
@@ -551,24 +545,9 @@ class Coordinator:
         }
         uri = self.shipping.uri_of(server) or known.get(server)
         if uri:
-            telling = self._spawn(self._tell(uri, msgspec.to_builtins(news)))
-            self._telling.add(telling)
-            telling.add_done_callback(self._telling.discard)
+            self._messenger.send(uri, msgspec.to_builtins(news))
 
-    async def _tell(self, uri: str, news: object) -> None:
-        timeout = self._settings.standby_timeout
-        peer: CallbackPeer | None = None
-        try:
-            peer = await CallbackPeer.connect(uri, timeout, handshake=self.key.handshake(self.server_id))
-            await peer.call("new_message", (news,), timeout=timeout)
-        except (JMSError, RemoteCallError) as error:
-            log.info("the server at %s could not be told: %s", uri, error)
-        finally:
-            if peer is not None:
-                peer.close()
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return task

@@ -99,8 +99,8 @@ _MEANINGS = {
     ExitCode.OK: "done, or an orderly stop",
     ExitCode.FAILED: "something failed at run time; `status` and `stop`: no server is running",
     ExitCode.USAGE: "an option, a setting or the configuration file is wrong",
-    ExitCode.DATA: "the data cannot be used: another server has it, it is damaged, or a newer version wrote it",
-    ExitCode.ADDRESS: "the address is in use, or the names in the name server belong to another server",
+    ExitCode.DATA: "the data cannot be used: another server has it, or it is damaged, foreign, or of a newer version",
+    ExitCode.ADDRESS: "the address is in use, the names belong to another server, or another one is active already",
 }
 
 _END = """

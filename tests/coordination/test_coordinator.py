@@ -1,0 +1,571 @@
+"""Servers of a cluster with their coordinators, over real connections; only their engines and the name server are not
+there."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from support.coordination import A, B, batch, make_key
+from support.loops import on_loop, until
+
+from rmimom.cluster.configuration import Configuration
+from rmimom.cluster.state import Phase
+from rmimom.coordination import chain_reader, following
+from rmimom.coordination import coordinator as module
+from rmimom.coordination.coordinator import CoordinationSettings, Coordinator
+from rmimom.coordination.memory import ForeignDataError, Remembered, recall, remember
+from rmimom.coordination.topic import COORDINATION_TOPIC, CoordinationTopic
+from rmimom.destination import Topic
+from rmimom.engine import NotActiveError
+from rmimom.errors import ConnectionFailedError, IllegalStateError, StoreError, StoreFullError
+from rmimom.follower import Follower
+from rmimom.listeners.registrar import NamesTakenError
+from rmimom.listeners.rmi.listener import RmiListener
+from rmimom.listeners.rmi.peer import Peer
+from rmimom.listeners.rmi.registry import ObjectRegistry
+from rmimom.records import Batch
+from rmimom.snapshot import Position
+from rmimom.store.memory import MemoryStore
+
+
+@pytest.fixture(autouse=True)
+def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chain_reader, "SELDOM", 0.02)
+    monkeypatch.setattr(chain_reader, "OFTEN", 0.02)
+    monkeypatch.setattr(chain_reader, "LONGEST_PAUSE", 0.1)
+    monkeypatch.setattr(following, "LONGEST_PAUSE", 0.1)
+
+
+class Names:
+    """A name server for all servers of a test; those in `deaf` do not reach it."""
+
+    def __init__(self) -> None:
+        self.chain: dict[int, Configuration] = {}
+        self.deaf: set[str] = set()
+
+    @property
+    def newest(self) -> Configuration:
+        """The last configuration."""
+        return self.chain[max(self.chain)]
+
+
+class Witness:
+    """One server's way to the name server."""
+
+    def __init__(self, names: Names, server: str) -> None:
+        self._names = names
+        self._server = server
+
+    def _check(self) -> None:
+        if self._server in self._names.deaf:
+            raise ConnectionFailedError("the name server is away")
+
+    async def read(self) -> tuple[Configuration, ...]:
+        self._check()
+        return tuple(self._names.chain[number] for number in sorted(self._names.chain))
+
+    async def register(self, configuration: Configuration) -> None:
+        self._check()
+        self._names.chain.setdefault(configuration.number, configuration)
+
+    async def remove(self, configuration: Configuration) -> None:
+        self._check()
+        self._names.chain.pop(configuration.number, None)
+
+
+class Roles:
+    """What a server would do, written down; its store stays with the follower."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self.follower = Follower(store)
+        self.changes: list[str] = []
+        self.error: BaseException | None = None
+        self.fails: Exception | None = None
+        self.resumed = 0
+        self.position: Callable[[], Position] = lambda: self.follower.position
+
+    async def become_active(self, configuration: Configuration) -> None:
+        if self.fails is not None:
+            raise self.fails
+        self.changes.append(f"active in {configuration.number}")
+
+    async def step_down(self, why: str) -> None:
+        assert why
+        self.changes.append("steps down")
+        # The engine wrote past it.
+        await self.follower.stop()
+        await self.follower.start()
+
+    async def follow(self, configuration: Configuration) -> None:
+        self.changes.append(f"follows {configuration.active[0]} in {configuration.number}")
+
+    async def stop_deciding(self) -> Position:
+        return self.position()
+
+    def resume_deciding(self) -> None:
+        self.resumed += 1
+
+    def give_up(self, error: BaseException) -> None:
+        self.error = error
+
+
+class Server:
+    """A server: a listener, a store in memory, a coordinator."""
+
+    def __init__(self, directory: Path, server_id: str, names: Names, *, wait_for_lost: bool) -> None:
+        self.id = server_id
+        self.directory = directory / server_id
+        self.directory.mkdir(exist_ok=True)
+        self.roles = Roles(MemoryStore())
+        self._names = names
+        self._wait_for_lost = wait_for_lost
+        self._key = make_key(directory)
+        self._registry = ObjectRegistry()
+        self._listener = RmiListener(self._registry, authenticate=self._authenticate)
+        self.coordinator: Coordinator
+
+    def _authenticate(self, _peer: Peer, handshake: object) -> object:
+        return self._key.check(handshake) if isinstance(handshake, Mapping) else None
+
+    async def start(self, *, may_begin: bool) -> None:
+        await self.roles.follower.start()
+        await self._listener.start()
+        self.coordinator = Coordinator(
+            CoordinationSettings("test", may_begin, self._wait_for_lost, 2.0, 0),
+            self.id,
+            lambda name: f"PYRO:{name}@127.0.0.1:{self._listener.port}",
+            self._key,
+            Witness(self._names, self.id),
+            self.directory,
+            self.roles,
+        )
+        self._registry.register(f"rmimom.server.{self.id}", self.coordinator.object)
+        topic = Topic(COORDINATION_TOPIC).registered_name
+        self._registry.register(topic, CoordinationTopic(self.coordinator.shipping))
+        await self.coordinator.start()
+
+    async def stop(self) -> None:
+        """As a crash would, but for what Python wants to be closed."""
+        await self.coordinator.stop()
+        await self._listener.stop()
+        await self.roles.follower.stop()
+
+    @property
+    def phase(self) -> Phase:
+        return self.coordinator.state.phase
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        return self.coordinator.state.members
+
+    def decide(self, sequence: int, epoch: int = 1) -> asyncio.Future[None] | None:
+        """What the engine does with a batch: ship it, and put it on the disk; what has to be waited for."""
+        one = batch(sequence, epoch)
+        shipped = self.coordinator.shipping.offer(one)
+        self.roles.follower.store.append(one)
+        self.coordinator.shipping.stored(one)
+        self.roles.position = lambda: Position(epoch, sequence, sequence + 1)
+        return shipped
+
+    def has(self) -> int:
+        """The last batch in its store."""
+        return self.roles.follower.store.load().position.sequence
+
+
+class Scene:
+    """A name server, and servers that are stopped at the end."""
+
+    def __init__(self, directory: Path) -> None:
+        self.names = Names()
+        self.servers: list[Server] = []
+        self._directory = directory
+
+    async def server(self, server_id: str, *, may_begin: bool = False, wait_for_lost: bool = False) -> Server:
+        server = Server(self._directory, server_id, self.names, wait_for_lost=wait_for_lost)
+        self.servers.append(server)
+        await server.start(may_begin=may_begin)
+        return server
+
+    async def pair(self, *, wait_for_lost: bool = False) -> tuple[Server, Server]:
+        """An active, and a standby in sync."""
+        first = await self.server(A, may_begin=True, wait_for_lost=wait_for_lost)
+        await until(lambda: first.phase is Phase.ACTIVE)
+        second = await self.server(B)
+        await until(lambda: first.members == second.members == (A, B))
+        return first, second
+
+    async def crash(self, server: Server) -> None:
+        self.servers.remove(server)
+        await server.stop()
+
+
+@asynccontextmanager
+async def scene(directory: Path) -> AsyncIterator[Scene]:
+    made = Scene(directory)
+    try:
+        yield made
+    finally:
+        for server in list(made.servers):
+            await made.crash(server)
+        await until(lambda: len(asyncio.all_tasks()) == 1)
+
+
+@on_loop
+async def test_the_first_start(tmp_path: Path) -> None:
+    async with scene(tmp_path) as there:
+        server = await there.server(A, may_begin=True)
+        await until(lambda: server.roles.changes == ["active in 1"])
+        held = there.names.newest
+        assert (held.number, held.members, held.epoch) == (1, (A,), 1)
+        assert recall(server.directory).held == held
+        assert server.coordinator.serving == held
+        assert server.decide(1) is None
+        reading = server.coordinator.statistics()
+        assert (reading.phase, reading.position, reading.standbys) == ("active", (1, 1), [])
+        assert not await server.coordinator.leave()
+
+
+@on_loop
+async def test_a_standby_comes_into_sync_and_what_is_decided_waits_for_it(tmp_path: Path) -> None:
+    async with scene(tmp_path) as there:
+        first, second = await there.pair()
+        assert second.roles.changes == ["follows a in 1"]
+        shipped = first.decide(1)
+        assert shipped is not None
+        await shipped
+        assert second.has() == 1
+        assert second.roles.follower.position.sequence == 1
+        confirmed = first.coordinator.shipping.confirm()
+        assert confirmed is not None
+        await confirmed
+        assert second.coordinator.required == set()
+
+
+@on_loop
+async def test_the_standby_takes_over_when_nothing_listens_where_the_active_was(tmp_path: Path) -> None:
+    async with scene(tmp_path) as there:
+        first, second = await there.pair()
+        await there.crash(first)
+        await until(lambda: second.roles.changes[-1:] == ["active in 3"])
+        held = there.names.newest
+        assert (held.members, held.epoch, recall(second.directory).held) == ((B,), 3, held)
+        # The old one comes back, catches up, and follows.
+        again = await there.server(A)
+        await until(lambda: second.members == again.members == (B, A))
+        assert again.roles.changes[-1].startswith("follows b")
+
+
+@on_loop
+async def test_a_silent_active_releases_nothing_once_it_is_suspected(tmp_path: Path) -> None:
+    """A partition in one direction: the standby hears nothing, but everything that the active ships arrives."""
+    async with scene(tmp_path) as there:
+        first, second = await there.pair()
+        there.names.deaf = {A}  # so that it learns nothing before the standby has taken over
+        second.coordinator.suspect("it is silent")
+        await until(lambda: second.phase is Phase.ACTIVE)
+        shipped = first.decide(1)
+        assert shipped is not None
+        await asyncio.sleep(0)
+        assert not shipped.done()
+        there.names.deaf = set()
+        with pytest.raises(NotActiveError):
+            await shipped
+        await until(lambda: first.roles.changes[-2:] == ["steps down", "follows b in 3"])
+        late = first.coordinator.shipping.offer(batch(2))
+        assert late is not None
+        with pytest.raises(NotActiveError):
+            await late
+        with pytest.raises(NotActiveError):
+            first.coordinator.shipping.join(B, "PYRO:x@127.0.0.1:1")
+
+
+@on_loop
+async def test_an_active_that_is_heard_again_goes_on(tmp_path: Path) -> None:
+    async with scene(tmp_path) as there:
+        first, second = await there.pair()
+        there.names.deaf = {B}
+        second.coordinator.suspect("it is silent")
+        await until(lambda: second.coordinator.state.suspected)
+        assert "name server does not answer" in second.coordinator.state.refusal or await refused(second)
+        second.coordinator.heard()
+        await until(lambda: not second.coordinator.state.suspected)
+        there.names.deaf = set()
+        shipped = first.decide(1)
+        assert shipped is not None
+        await shipped
+        assert (first.phase, second.phase) == (Phase.ACTIVE, Phase.FOLLOWING)
+
+
+async def refused(server: Server) -> bool:
+    """Wait until what it wishes is refused because the name server is away."""
+    await until(lambda: "name server does not answer" in server.coordinator.state.refusal)
+    return True
+
+
+@on_loop
+async def test_a_pair_goes_on_without_the_name_server_and_when_it_forgot(tmp_path: Path) -> None:
+    async with scene(tmp_path) as there:
+        first, second = await there.pair()
+        there.names.deaf = {A, B}
+        shipped = first.decide(1)
+        assert shipped is not None
+        await shipped
+        there.names.chain.clear()
+        there.names.deaf = set()
+        await until(lambda: first.coordinator.state.number == second.coordinator.state.number == 3)
+        await until(lambda: list(there.names.chain) == [3])
+        assert there.names.newest.members == (A, B)
+
+
+@on_loop
+async def test_a_standby_that_is_lost_is_dropped_and_comes_back(tmp_path: Path) -> None:
+    async with scene(tmp_path) as there:
+        first, second = await there.pair()
+        await there.crash(second)
+        shipped = first.decide(1)
+        assert shipped is not None
+        await shipped
+        assert first.members == (A,)
+        assert f"{B} dropped" in there.names.newest.why
+        again = await there.server(B)
+        await until(lambda: first.members == (A, B))
+        assert again.has() == 1
+
+
+@on_loop
+async def test_a_lost_standby_is_waited_for_if_so_wished(tmp_path: Path) -> None:
+    async with scene(tmp_path) as there:
+        first, second = await there.pair(wait_for_lost=True)
+        await there.crash(second)
+        shipped = first.decide(1)
+        assert shipped is not None
+        await until(lambda: dict(first.coordinator.state.lost))
+        await asyncio.sleep(0)
+        assert not shipped.done()
+        assert first.members == (A, B)
+        await there.server(B)
+        await shipped
+
+
+@on_loop
+async def test_a_standby_whose_disk_is_full_is_dropped_and_comes_back_when_there_is_room(tmp_path: Path) -> None:
+    async with scene(tmp_path) as there:
+        first, second = await there.pair()
+        store = second.roles.follower.store
+        append = store.append
+
+        def no_room(one: Batch) -> None:
+            raise StoreFullError(f"no room for batch {one.sequence}")
+
+        store.append = no_room  # type: ignore[method-assign]
+        shipped = first.decide(1)
+        assert shipped is not None
+        await shipped
+        assert first.members == (A,)
+        assert "no room for batch 1" in there.names.newest.why
+        assert second.has() == 0
+        assert second.phase is Phase.FOLLOWING
+        store.append = append  # type: ignore[method-assign]
+        await until(lambda: first.members == second.members == (A, B))
+        assert second.has() == 1
+
+
+# What operators ask for.
+
+
+@on_loop
+async def test_a_switchover(tmp_path: Path) -> None:
+    async with scene(tmp_path) as there:
+        first, second = await there.pair()
+        shipped = first.decide(1)
+        assert shipped is not None
+        await shipped
+        assert first.coordinator.heirs == [B]
+        await first.coordinator.hand_over(B)
+        await until(lambda: second.roles.changes[-1:] == ["active in 3"])
+        await until(lambda: first.roles.changes[-2:] == ["steps down", "follows b in 3"])
+        await until(lambda: [link.phase for link in second.coordinator.statistics().standbys] == ["in step"])
+        held = there.names.newest
+        assert (held.members, held.began, held.why) == ((B, A), (1, 1), f"handed over by {A}")
+        assert (first.coordinator.heirs, second.coordinator.heirs) == ([], [A])
+        with pytest.raises(IllegalStateError, match="only the active"):
+            await first.coordinator.hand_over(B)
+
+
+@on_loop
+async def test_a_switchover_that_cannot_be_is_refused_and_all_goes_on(tmp_path: Path) -> None:
+    async with scene(tmp_path) as there:
+        first, _ = await there.pair()
+        with pytest.raises(IllegalStateError, match="in sync"):
+            await first.coordinator.hand_over("c" * 16)
+        there.names.deaf = {A}
+        with pytest.raises(IllegalStateError, match="did not happen"):
+            await first.coordinator.hand_over(B)
+        assert first.roles.resumed == 1
+        shipped = first.decide(1)
+        assert shipped is not None
+        await shipped
+
+
+@on_loop
+async def test_who_leaves_hands_over_and_does_not_follow(tmp_path: Path) -> None:
+    async with scene(tmp_path) as there:
+        first, second = await there.pair()
+        assert await first.coordinator.leave()
+        # The heir knows when it returns, and this server has stepped down.
+        assert second.coordinator.state.number == 3
+        assert first.roles.changes[-1] == "steps down"
+        assert there.names.newest.members == (B,)
+
+
+@on_loop
+async def test_who_leaves_tries_again_while_something_else_is_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "HAND_OVER_AGAIN", 0.01)
+    async with scene(tmp_path) as there:
+        first, second = await there.pair()
+        there.names.deaf = {A}
+        leaving = asyncio.get_running_loop().create_task(first.coordinator.leave())
+        await until(lambda: first.roles.resumed >= 2)
+        there.names.deaf = set()
+        assert await leaving
+        await until(lambda: second.phase is Phase.ACTIVE)
+
+
+@on_loop
+async def test_an_operator_may_force(tmp_path: Path) -> None:
+    async with scene(tmp_path) as there:
+        first, second = await there.pair()
+        with pytest.raises(IllegalStateError, match="active already"):
+            await first.coordinator.force()
+        await second.coordinator.force()
+        assert there.names.newest.forced
+        assert second.coordinator.serving == there.names.newest
+        await until(lambda: "steps down" in first.roles.changes)
+
+
+# Trouble.
+
+
+def full(times: int, number: int = errno.ENOSPC) -> Callable[[Path, Remembered], None]:
+    """A `remember` for a disk that has no room for some time."""
+    left = [times]
+
+    def write(directory: Path, what: Remembered) -> None:
+        if left[0]:
+            left[0] -= 1
+            raise OSError(number, "no room")
+        remember(directory, what)
+
+    return write
+
+
+def test_a_full_disk_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RETRY_WHEN_FULL", 0.01)
+    monkeypatch.setattr(module, "remember", full(3))
+
+    @on_loop
+    async def check() -> None:
+        async with scene(tmp_path) as there:
+            server = await there.server(A, may_begin=True)
+            await until(lambda: server.roles.changes == ["active in 1"])
+            assert server.roles.error is None
+            assert recall(server.directory).held == there.names.newest
+
+    check()
+
+
+def test_any_other_failure_to_write_the_place_down_ends_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "remember", full(1, errno.EIO))
+
+    @on_loop
+    async def check() -> None:
+        async with scene(tmp_path) as there:
+            server = await there.server(A, may_begin=True)
+            await until(lambda: server.roles.error)
+            assert isinstance(server.roles.error, OSError)
+            # It promised nothing, so it has asked for nothing.
+            assert there.names.chain == {}
+
+    check()
+
+
+@on_loop
+async def test_a_change_of_the_role_that_fails_ends_the_server(tmp_path: Path) -> None:
+    async with scene(tmp_path) as there:
+        server = Server(tmp_path, A, there.names, wait_for_lost=False)
+        there.servers.append(server)
+        server.roles.fails = StoreError("the disk is broken")
+        await server.start(may_begin=True)
+        await until(lambda: server.roles.error is server.roles.fails)
+
+
+@on_loop
+async def test_a_second_first_server_is_refused(tmp_path: Path) -> None:
+    async with scene(tmp_path) as there:
+        first = await there.server(A, may_begin=True)
+        await until(lambda: first.phase is Phase.ACTIVE)
+        second = await there.server(B, may_begin=True)
+        await until(lambda: second.roles.error)
+        assert isinstance(second.roles.error, NamesTakenError)
+        assert f"server {A} at 127.0.0.1" in str(second.roles.error)
+
+
+@on_loop
+async def test_data_of_another_cluster_is_refused_at_the_start_only(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    async with scene(tmp_path / "other") as other:
+        stranger = await other.server(B, may_begin=True)
+        await until(lambda: stranger.roles.changes)
+        foreign = dict(other.names.chain)
+        place = recall(stranger.directory)
+    async with scene(tmp_path) as there:
+        first, second = await there.pair()
+        # A pair that is at work waits until the name server is the right one again.
+        right, there.names.chain = there.names.chain, foreign
+        await until(lambda: "another cluster" in first.coordinator.state.refusal)
+        assert (first.roles.error, second.roles.error) == (None, None)
+        there.names.chain = right
+        shipped = first.decide(1)
+        assert shipped is not None
+        await shipped
+        await there.crash(second)
+        await asyncio.to_thread(remember, second.directory, place)
+        again = await there.server(B)
+        await until(lambda: again.roles.error)
+        assert isinstance(again.roles.error, ForeignDataError)
+        assert again.roles.error.facts == {"path": str(again.directory)}
+
+
+@on_loop
+async def test_a_log_without_a_place_in_a_cluster_is_refused(tmp_path: Path) -> None:
+    async with scene(tmp_path) as there:
+        first = await there.server(A, may_begin=True)
+        await until(lambda: first.phase is Phase.ACTIVE)
+        second = Server(tmp_path, B, there.names, wait_for_lost=False)
+        there.servers.append(second)
+        second.roles.follower.store.open()
+        second.roles.follower.store.append(batch(1))
+        second.roles.follower.store.close()
+        await second.start(may_begin=False)
+        await until(lambda: second.roles.error)
+        assert isinstance(second.roles.error, ForeignDataError)
+        assert first.members == (A,)
+
+
+@on_loop
+async def test_copies_that_were_left_behind_are_removed(tmp_path: Path) -> None:
+    async with scene(tmp_path) as there:
+        (tmp_path / A).mkdir()
+        left_behind = tmp_path / A / f"{module.COPY_PREFIX}{B}-0"
+        left_behind.write_bytes(b"x")
+        await there.server(A, may_begin=True)
+        assert not left_behind.exists()

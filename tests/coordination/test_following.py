@@ -1,0 +1,104 @@
+"""A standby subscribes, and again whenever the connection is lost; it tells when the active is not there any more."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from support.coordination import A, B, make_key, served
+from support.loops import on_loop, until
+
+from rmimom.coordination import following as module
+from rmimom.coordination.following import Following
+from rmimom.coordination.key import ClusterKey
+from rmimom.coordination.topic import COORDINATION_TOPIC, CoordinationTopic
+from rmimom.destination import Topic
+from rmimom.engine import NotActiveError
+
+NAME = Topic(COORDINATION_TOPIC).registered_name
+OURS = f"PYRO:rmimom.server.{B}@127.0.0.1:1"
+
+
+@pytest.fixture(autouse=True)
+def _without_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LONGEST_PAUSE", 0.05)
+
+
+class Subscribers:
+    """An active that writes down who subscribes; or one that is not active."""
+
+    def __init__(self) -> None:
+        self.joined: list[tuple[str, str]] = []
+        self.refuses = 0
+
+    def join(self, server: str, uri: str) -> None:
+        if self.refuses:
+            self.refuses -= 1
+            raise NotActiveError("not active")
+        self.joined.append((server, uri))
+
+    def leave(self, server: str) -> bool:
+        return False
+
+
+class Standby:
+    """The following of server B, and what it told."""
+
+    def __init__(self, place: str, key: ClusterKey, time_limit: float = 10.0) -> None:
+        self.told: list[str] = []
+        active = f"PYRO:rmimom.server.{A}@{place}"
+        self.following = Following(active, B, OURS, key.handshake(B), self.told.append, time_limit)
+
+
+@asynccontextmanager
+async def stopped(standby: Standby) -> AsyncIterator[Standby]:
+    try:
+        yield standby
+    finally:
+        standby.following.stop()
+        standby.following.stop()
+        await asyncio.gather(standby.following._task, return_exceptions=True)
+
+
+@on_loop
+async def test_it_subscribes_once_and_again_when_it_is_told_to(tmp_path: Path) -> None:
+    key, subscribers = make_key(tmp_path), Subscribers()
+    async with served({NAME: CoordinationTopic(subscribers)}, key) as place, stopped(Standby(place, key)) as standby:
+        await until(lambda: subscribers.joined == [(B, OURS)])
+        standby.following.subscribe_again()
+        await until(lambda: subscribers.joined == [(B, OURS)] * 2)
+        assert standby.told == []
+
+
+@on_loop
+async def test_a_refusal_is_no_reason_to_suspect_and_is_asked_again(tmp_path: Path) -> None:
+    """The new active may not be ready yet."""
+    key, subscribers = make_key(tmp_path), Subscribers()
+    subscribers.refuses = 3
+    async with served({NAME: CoordinationTopic(subscribers)}, key) as place, stopped(Standby(place, key)) as standby:
+        await until(lambda: subscribers.joined)
+        assert standby.told == []
+
+
+@on_loop
+async def test_whoever_was_known_and_is_gone_is_told_each_time(tmp_path: Path) -> None:
+    key, subscribers = make_key(tmp_path), Subscribers()
+    async with served({NAME: CoordinationTopic(subscribers)}, key) as place:
+        standby = Standby(place, key)
+        await until(lambda: subscribers.joined)
+    async with stopped(standby):
+        await until(lambda: len(standby.told) >= 2)
+        assert all("cannot be reached any more" in why for why in standby.told)
+
+
+@on_loop
+async def test_whoever_was_never_there_is_not_suspected(tmp_path: Path) -> None:
+    key = make_key(tmp_path)
+    async with served({}, key) as place:
+        pass
+    async with stopped(Standby(place, key)) as standby:
+        await asyncio.sleep(0.2)
+        assert standby.told == []
