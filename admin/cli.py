@@ -133,6 +133,12 @@ def _context() -> click.Command:
     return context
 
 
+def _explain() -> click.Command:
+    from rmimom.admin.commands.explain import explain
+
+    return explain
+
+
 def _completion() -> click.Command:
     from rmimom.admin.commands.completion import completion
 
@@ -160,6 +166,7 @@ LOADERS: Final = {
     "user": _user,
     "check": _check,
     "context": _context,
+    "explain": _explain,
     "completion": _completion,
 }
 """The commands, in the order in which the help tells of them."""

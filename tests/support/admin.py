@@ -61,15 +61,20 @@ class Desk:
         """Carry out each command of a text, and return the text with what they show now.
 
         `$ rmimom-admin ...` is a command, and lines `< ...` behind it its standard input.  What it writes to its error
-        output begins with `! `, and `exit N` stands for an exit code other than 0.  `#` begins a remark.
+        output begins with `! `, and `exit N` stands for an exit code other than 0.  `#` behind an empty line begins
+        a remark.
         """
         told: list[str] = []
         lines = text.splitlines()
+        between = True
         while lines:
             line = lines.pop(0)
-            if line.startswith("#") or (not line and (not lines or lines[0].startswith(("$", "#")))):
+            if self._parts(line, lines) or (line.startswith("#") and between):
                 told.append(line)
-            elif line.startswith("$ rmimom-admin "):
+                between = True
+                continue
+            between = False
+            if line.startswith("$ rmimom-admin "):
                 told.append(line)
                 given: list[str] = []
                 while lines and lines[0].startswith("< "):
@@ -78,6 +83,11 @@ class Desk:
                 typed = "".join(entry[2:] + "\n" for entry in given)
                 told += self._shown(self.run(*shlex.split(line)[2:], text=typed))
         return "\n".join(told) + "\n"
+
+    @staticmethod
+    def _parts(line: str, rest: list[str]) -> bool:
+        """Whether the line is an empty one between conversations, and not of what a command showed."""
+        return not line and (not rest or rest[0].startswith(("$", "#")))
 
     def _shown(self, ended: Result) -> list[str]:
         if ended.exception is not None and not isinstance(ended.exception, SystemExit):
