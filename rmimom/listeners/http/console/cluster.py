@@ -13,13 +13,13 @@ from rmimom.roles import ADMIN
 
 async def show_servers(visit: Visit) -> Response:
     """The servers of the cluster."""
-    return visit.show("cluster.html", cluster=await visit.ask(show_cluster))
+    return await visit.show("cluster.html", cluster=await visit.ask(show_cluster))
 
 
 async def ask_switchover(visit: Visit) -> Response:
     """Ask whether a standby is to become active."""
     to = visit.query.get("to", "")
-    return visit.show(
+    return await visit.show(
         "confirm.html",
         heading=f"Let {to or 'a standby in sync'} become active?",
         text="This server hands over: its clients find the other one by themselves, and nothing is lost. "
@@ -41,7 +41,7 @@ async def switchover(visit: Visit) -> Response:
 
 async def ask_promote(visit: Visit) -> Response:
     """Ask whether this server is to become active without asking any other."""
-    return visit.show(
+    return await visit.show(
         "confirm.html",
         heading="Make this server active, whatever it lacks?",
         text="A standby in sync takes over by itself. This is for when no other server will come back: "

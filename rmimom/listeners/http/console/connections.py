@@ -17,18 +17,18 @@ async def show_connections(visit: Visit) -> Response:
     """The connections."""
     listing = Listing("/connections", visit.query, "since")
     rows = await visit.read_list(list_connections, listing)
-    return visit.show("connections.html", rows=rows, listing=listing)
+    return await visit.show("connections.html", rows=rows, listing=listing)
 
 
 async def show_one_connection(visit: Visit) -> Response:
     """One connection with its consumers."""
-    return visit.show("connection.html", found=await visit.ask(show_connection))
+    return await visit.show("connection.html", found=await visit.ask(show_connection))
 
 
 async def ask_close(visit: Visit) -> Response:
     """Ask whether a connection is to be closed."""
     row = (await visit.ask(show_connection)).connection
-    return visit.show(
+    return await visit.show(
         "confirm.html",
         heading=f"Close the connection of {_name(row)}?",
         text=f"{count(row.consumers, 'consumer')} will be closed; {count(row.held, 'message')} they hold will go back "

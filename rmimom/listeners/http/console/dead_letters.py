@@ -54,7 +54,7 @@ async def show_dead_letters(visit: Visit) -> Response:
         left -= len(items)
         told = [Cause(*cause, times) for cause, times in causes.most_common(20)]
         queues.append(DeadQueue(name, number, len(items), told))
-    return visit.show("dead_letters.html", queues=queues, more=max(0, len(found) - MOST_QUEUES))
+    return await visit.show("dead_letters.html", queues=queues, more=max(0, len(found) - MOST_QUEUES))
 
 
 PAGES: Final = (page("/dead-letters", show_dead_letters),)

@@ -31,14 +31,14 @@ async def show_queues(visit: Visit) -> Response:
     """The queues."""
     listing = Listing("/queues", visit.query, "name")
     rows = await visit.read_list(list_queues, listing)
-    return visit.show("queues.html", rows=rows, listing=listing)
+    return await visit.show("queues.html", rows=rows, listing=listing)
 
 
 async def show_topics(visit: Visit) -> Response:
     """The topics."""
     listing = Listing("/topics", visit.query, "name")
     rows = await visit.read_list(list_topics, listing)
-    return visit.show("topics.html", rows=rows, listing=listing)
+    return await visit.show("topics.html", rows=rows, listing=listing)
 
 
 async def make_queue(visit: Visit) -> Response:
@@ -59,25 +59,25 @@ def _made(visit: Visit, made: Created) -> Response:
 
 async def show_one_queue(visit: Visit) -> Response:
     """A queue: what it holds, who consumes."""
-    return _show(visit, await visit.ask(show_queue))
+    return await _show(visit, await visit.ask(show_queue))
 
 
 async def show_one_topic(visit: Visit) -> Response:
     """A topic: who subscribes."""
-    return _show(visit, await visit.ask(show_topic))
+    return await _show(visit, await visit.ask(show_topic))
 
 
-def _show(visit: Visit, found: DestinationDetail) -> Response:
+async def _show(visit: Visit, found: DestinationDetail) -> Response:
     row = found.statistics
     base = f"/{row.kind}s/{write_segment(row.name)}"
-    return visit.show("destination.html", found=found, row=row, base=base)
+    return await visit.show("destination.html", found=found, row=row, base=base)
 
 
 async def ask_purge(visit: Visit) -> Response:
     """Ask whether a queue is to be emptied."""
     row = (await visit.ask(show_queue)).statistics
     going = row.pending - row.held
-    return visit.show(
+    return await visit.show(
         "confirm.html",
         heading=f"Purge {shorten(row.name)}?",
         text=f"{count(going, 'message')} will be removed from queue {row.name} for good. "
@@ -99,19 +99,19 @@ async def purge(visit: Visit) -> Response:
 async def ask_delete_queue(visit: Visit) -> Response:
     """Ask whether a queue is to be deleted."""
     row = (await visit.ask(show_queue)).statistics
-    return _ask_delete(visit, "queue", f"{count(row.pending, 'message')} will be deleted with it.", row.pending)
+    return await _ask_delete(visit, "queue", f"{count(row.pending, 'message')} will be deleted with it.", row.pending)
 
 
 async def ask_delete_topic(visit: Visit) -> Response:
     """Ask whether a topic is to be deleted."""
     row = (await visit.ask(show_topic)).statistics
     text = f"{count(row.subscriptions, 'subscription')} and {count(row.pending, 'message')} will be deleted with it."
-    return _ask_delete(visit, "topic", text, row.pending)
+    return await _ask_delete(visit, "topic", text, row.pending)
 
 
-def _ask_delete(visit: Visit, kind: str, text: str, number: int) -> Response:
+async def _ask_delete(visit: Visit, kind: str, text: str, number: int) -> Response:
     name = visit.path["name"]
-    return visit.show(
+    return await visit.show(
         "confirm.html",
         heading=f"Delete {kind} {shorten(name)}?",
         text=text,

@@ -22,7 +22,7 @@ async def show_login(visit: Visit) -> Response:
     place = safe_path(visit.query.get("next", ""))
     if visit.may(VIEWER):
         return visit.go(place)
-    return visit.show("login.html", place=place, user="", complaint="")
+    return await visit.show("login.html", place=place, user="", complaint="")
 
 
 async def log_in(visit: Visit) -> Response:
@@ -33,11 +33,11 @@ async def log_in(visit: Visit) -> Response:
         identity, token, _ = await gate.login(user, visit.form.get("password"), address_of(visit.request))
     except Refusal as error:
         status, text = error.status, error.error.text
-        return visit.show("login.html", status, error.headers, place=place, user=user, complaint=text)
+        return await visit.show("login.html", status, error.headers, place=place, user=user, complaint=text)
     if not may_act_as(identity.acts_as, VIEWER):
         gate.sessions.close(token)
         text = f"{user} has no role in the administration; an administrator can give one"
-        return visit.show("login.html", HTTPStatus.FORBIDDEN, None, place=place, user=user, complaint=text)
+        return await visit.show("login.html", HTTPStatus.FORBIDDEN, None, place=place, user=user, complaint=text)
     gate.sessions.close(visit.caller.token)
     response = visit.go(place)
     hand_out(visit.request, response, token)

@@ -17,7 +17,7 @@ async def show_home(visit: Visit) -> Response:
     """Version, uptime, role, epoch, standbys, store, memory and warnings."""
     cluster = await visit.ask(show_cluster)
     history = await visit.ask(show_history, {"seconds": 900, "points": FIGURES})
-    return visit.show(
+    return await visit.show(
         "home.html",
         status=await visit.ask(show_status),
         resources=await visit.ask(show_resources),

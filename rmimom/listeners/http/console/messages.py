@@ -50,7 +50,7 @@ async def show_messages(visit: Visit) -> Response:
     wanted = {name: value for name, value in (("selector", selector), ("text", text)) if value}
     if limit != USUAL:
         wanted["limit"] = str(limit)
-    return visit.show(
+    return await visit.show(
         "messages.html",
         HTTPStatus.OK if complaint is None else HTTPStatus.BAD_REQUEST,
         row=found.statistics,
@@ -99,7 +99,7 @@ async def show_one_message(visit: Visit) -> Response:
     # Large texts take a moment, which others need not wait for.
     shown = await asyncio.to_thread(present, detail.body, pretty=form == "pretty")
     queue = f"/queues/{write_segment(visit.path['name'])}"
-    return visit.show(
+    return await visit.show(
         "message.html",
         detail=detail,
         message=detail.message,

@@ -6,7 +6,9 @@ looked for, the form's token is checked, and then the role.
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
@@ -55,6 +57,9 @@ from rmimom.listeners.http.view import ServerView
 
 log = logging.getLogger(__name__)
 
+TURN: Final = 0.001
+"""Seconds that making a page takes at most before others have their turn."""
+
 PAGES: Final[tuple[PageRoute, ...]] = (
     *entrance.PAGES,
     *home.PAGES,
@@ -98,9 +103,16 @@ class Console:
             shorten=shorten,
         )
 
-    def render(self, template: str, /, **facts: object) -> str:
-        """A page as text."""
-        return self._templates.get_template(template).render(facts)
+    async def render(self, template: str, /, **facts: object) -> str:
+        """A page as text.  Long lists take a while, in which others have their turn."""
+        parts: list[str] = []
+        turn = time.perf_counter()
+        for part in self._templates.get_template(template).generate(facts):
+            parts.append(part)
+            if time.perf_counter() - turn > TURN:
+                await asyncio.sleep(0)
+                turn = time.perf_counter()
+        return "".join(parts)
 
     def routes(self) -> list[BaseRoute]:
         """The routes of the console."""
@@ -177,7 +189,7 @@ class Console:
         """A page that says what is wrong."""
         visit = await self._stranger(request)
         kept = {name: value for name, value in headers.items() if name.lower() != "www-authenticate"}
-        return visit.show("error.html", problem.status, kept, problem=problem, back=page_before(request))
+        return await visit.show("error.html", problem.status, kept, problem=problem, back=page_before(request))
 
 
 def make_whole_app(view: ServerView, gate: Gate, sampler: Sampler) -> ASGIApp:

@@ -39,7 +39,7 @@ async def show_scheduled(visit: Visit) -> Response:
     if not delayed.learn(found.total):
         delayed.page = min(delayed.page, _FARTHEST // MOST_DELAYED)
         found = await visit.ask(list_delayed, {**part, "offset": (delayed.page - 1) * MOST_DELAYED})
-    return visit.show(
+    return await visit.show(
         "scheduled.html",
         rows=rows,
         listing=listing,
@@ -66,7 +66,7 @@ async def change_scheduled(visit: Visit) -> Response:
         return visit.go_back("/scheduled")
     if visit.form.get("confirmed") != "yes":
         text = "What was sent already stays; nothing more will be sent."
-        return _ask(visit, f"Delete {count(len(ids), 'scheduled message')}?", text, "/scheduled", ids)
+        return await _ask(visit, f"Delete {count(len(ids), 'scheduled message')}?", text, "/scheduled", ids)
     done = await visit.ask(cancel_scheduled, body={"ids": ids})
     visit.say("success", f"{count(done.count, 'scheduled message')} deleted{_left(done.count, len(ids))}")
     return visit.go_back("/scheduled")
@@ -81,7 +81,7 @@ async def change_delayed(visit: Visit) -> Response:
     deliver = visit.form.get("order") == "deliver"
     if not deliver and visit.form.get("confirmed") != "yes":
         text = "They will not be delivered."
-        return _ask(visit, f"Delete {count(len(chosen), 'delayed message')}?", text, "/delayed", chosen)
+        return await _ask(visit, f"Delete {count(len(chosen), 'delayed message')}?", text, "/delayed", chosen)
     operation = deliver_delayed if deliver else remove_delayed
     done = 0
     for destination, ids in wanted.items():
@@ -115,10 +115,10 @@ def _nothing_chosen(visit: Visit) -> Response:
     return visit.go_back("/scheduled")
 
 
-def _ask(visit: Visit, heading: str, text: str, action: str, ids: list[str]) -> Response:
+async def _ask(visit: Visit, heading: str, text: str, action: str, ids: list[str]) -> Response:
     back = visit.form.get("next")
     fields = [("order", "remove"), ("confirmed", "yes"), ("next", back), *[("id", one) for one in ids]]
-    return visit.show(
+    return await visit.show(
         "confirm.html",
         heading=heading,
         text=text,

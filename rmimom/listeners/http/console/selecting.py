@@ -94,7 +94,7 @@ async def _ask(visit: Visit, wanted: _Order, body: dict[str, Any], cursor: str =
     fields += [("id", one) for one in body.get("ids", ())]
     fields += [("to", body["to"])] if wanted.wants_place else []
     fields += [("cursor", cursor)] if cursor else []
-    return visit.show(
+    return await visit.show(
         "confirm.html",
         heading=wanted.heading.format(what=what),
         text=f"From queue {name}{to}{chosen}. What a consumer holds stays with it.",

@@ -50,7 +50,7 @@ _NUMBERS: Final = {"priority": int, "count": int, "time_to_live": float, "delay"
 
 async def show_send(visit: Visit) -> Response:
     """The form for a new message."""
-    return _show(visit, {**_USUAL, "to": visit.query.get("to", "")}, [])
+    return await _show(visit, {**_USUAL, "to": visit.query.get("to", "")}, [])
 
 
 async def send(visit: Visit) -> Response:
@@ -61,7 +61,7 @@ async def send(visit: Visit) -> Response:
         operation = send_to_topic if isinstance(destination, Topic) else send_to_queue
         sent = await visit.ask(operation, body=_read_message(form), path={"name": destination.name})
     except (Refusal, JMSError) as error:
-        return _show_again(visit, error)
+        return await _show_again(visit, error)
     visit.say("success", f"{count(sent.count, 'message')} sent to {destination}")
     return visit.go(_place(str(destination)))
 
@@ -85,7 +85,7 @@ async def show_edit(visit: Visit) -> Response:
         "line_ends": "crlf" if body is not None and "\r\n" in body else "",
         "keep_body": "" if body is not None else "yes",
     }
-    return _show(visit, values, typed(message.properties), original=visit.path["id"])
+    return await _show(visit, values, typed(message.properties), original=visit.path["id"])
 
 
 def _editable(detail: MessageDetail) -> str | None:
@@ -117,7 +117,7 @@ async def send_edited(visit: Visit) -> Response:
             del message["body"], message["kind"], message["encoding"]
         sent = await visit.ask(resend_message, body={"to": str(destination), "message": message})
     except (Refusal, JMSError) as error:
-        return _show_again(visit, error, original=visit.path["id"])
+        return await _show_again(visit, error, original=visit.path["id"])
     visit.say("success", f"{count(sent.count, 'copy', 'copies')} sent to {destination}; the message itself stays here")
     return visit.go(f"/queues/{write_segment(visit.path['name'])}/messages")
 
@@ -181,14 +181,14 @@ def _place(destination: str) -> str:
     return f"/{kind}s/{write_segment(name)}"
 
 
-def _show_again(visit: Visit, error: Refusal | JMSError, original: str = "") -> Response:
+async def _show_again(visit: Visit, error: Refusal | JMSError, original: str = "") -> Response:
     """The form as it was sent, with what is wrong."""
     values = {name: visit.form.get(name) for name in (*_USUAL, "line_ends", "keep_body")}
     status, text = (error.status, error.error.text) if isinstance(error, Refusal) else (status_of(error), error.text)
-    return _show(visit, values, rows_of(visit.form), original=original, complaint=text, status=status)
+    return await _show(visit, values, rows_of(visit.form), original=original, complaint=text, status=status)
 
 
-def _show(
+async def _show(
     visit: Visit,
     values: Mapping[str, str],
     properties: list[Property],
@@ -198,7 +198,7 @@ def _show(
     status: int = 200,
 ) -> Response:
     queue = f"/queues/{write_segment(visit.path['name'])}" if original else ""
-    return visit.show(
+    return await visit.show(
         "send.html",
         status,
         values={"line_ends": "", "keep_body": "", **values},

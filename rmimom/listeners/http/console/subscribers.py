@@ -31,7 +31,7 @@ async def show_subscribers(visit: Visit) -> Response:
     more = {name: value for name, value in (("state", state), ("topic", topic)) if value not in {"", "all"}}
     listing = Listing("/subscribers", visit.query, "client_id", more=more)
     rows = await visit.read_list(list_subscriptions, listing, state=state, topic=topic)
-    return visit.show("subscribers.html", rows=rows, listing=listing, state=state, states=STATES, topic=topic)
+    return await visit.show("subscribers.html", rows=rows, listing=listing, state=state, states=STATES, topic=topic)
 
 
 async def make_subscription(visit: Visit) -> Response:
@@ -47,13 +47,13 @@ async def make_subscription(visit: Visit) -> Response:
 
 async def show_one_subscriber(visit: Visit) -> Response:
     """One subscription."""
-    return visit.show("subscriber.html", row=await visit.ask(show_subscription))
+    return await visit.show("subscriber.html", row=await visit.ask(show_subscription))
 
 
 async def ask_delete(visit: Visit) -> Response:
     """Ask whether a durable subscription is to be deleted."""
     row = await visit.ask(show_subscription)
-    return visit.show(
+    return await visit.show(
         "confirm.html",
         heading=f"Delete the subscription {shorten(row.name)}?",
         text=f"{row.client_id or 'Shared by all'} / {row.name} of {row.topic}: "

@@ -20,7 +20,7 @@ async def show_users(visit: Visit) -> Response:
     """The users."""
     listing = Listing("/users", visit.query, "name")
     rows = await visit.read_list(list_users, listing)
-    return visit.show("users.html", rows=rows, listing=listing, roles=_ROLES)
+    return await visit.show("users.html", rows=rows, listing=listing, roles=_ROLES)
 
 
 async def make_user(visit: Visit) -> Response:
@@ -57,7 +57,7 @@ def _password(visit: Visit) -> str:
 async def ask_remove(visit: Visit) -> Response:
     """Ask whether a user is to be removed."""
     name = visit.path["name"]
-    return visit.show(
+    return await visit.show(
         "confirm.html",
         heading=f"Remove the user {name}?",
         text="Its connections cannot begin anew, and its sessions here end. Its durable subscriptions stay.",

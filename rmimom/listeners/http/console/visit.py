@@ -99,7 +99,7 @@ class Visit:
         """Whether who asks may do what asks for this role."""
         return may_act_as(self.caller.role, role)
 
-    def show(
+    async def show(
         self, template: str, code: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None, /, **facts: object
     ) -> Response:
         """A page."""
@@ -108,7 +108,7 @@ class Visit:
         if session is not None:
             notices, session.notices = session.notices, []
         known = self.view.facts()
-        text = self.console.render(
+        text = await self.console.render(
             template,
             caller=self.caller,
             csrf=csrf_token(self.caller.token) if self.caller.token else "",
