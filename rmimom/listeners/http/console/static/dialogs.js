@@ -59,9 +59,10 @@ async function show(read) {
   } catch {
     return; // the server is away, as the mark of the live connection says
   }
-  const shown = page.querySelectorAll("#main > section, #main > #notices > *");
+  const asked = page.querySelector("#main > section.confirm, #main > section.error");
+  const shown = asked ? [asked] : [...page.querySelectorAll("#notices > *")];
   if (!shown.length) return;
-  const body = make("main", { class: "asked" }, ...[...shown].map((one) => document.adoptNode(one)));
+  const body = make("main", { class: "asked" }, ...shown.map((one) => document.adoptNode(one)));
   openDialog(body);
   htmx.process(body);
   body.querySelector("button[type=submit], a")?.focus();

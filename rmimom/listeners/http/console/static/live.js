@@ -208,7 +208,7 @@ function exchange(page) {
   shows.forEach((shown, index) => {
     const read = reads[index];
     const busyHere = shown.contains(document.activeElement) && document.activeElement !== shown;
-    const chosen = shown.querySelector("input:checked");
+    const chosen = shown.querySelector("input:checked, details[open]");
     if (read.dataset.live !== shown.dataset.live || busyHere || chosen || dialogIsOpen()) return;
     const [old, fresh] = shown.tagName === "TABLE" ? [shown.tBodies[0], read.tBodies[0]] : [shown, read];
     if (!old || !fresh || plain(old) === plain(fresh)) return;
