@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
-from support.browser import ConsoleServer, Visitor, find_chromium
+from playwright.sync_api import Browser, expect, sync_playwright
+from support.browser import PATIENCE, ConsoleServer, Visitor, find_chromium
+
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="module")

@@ -252,7 +252,7 @@ def test_a_copy_is_edited_and_sent(operator: Visitor, server: ConsoleServer, nam
     page = operator.go(f"/queues/DLQ.{name}/messages")
     page.locator("tbody a").first.click()
     page.get_by_role("link", name="Edit a copy").click()
-    page.get_by_label("Body", exact=True).fill("right")
+    page.locator("textarea[name=body]").fill("right")
     keeps = page.get_by_label("Send the body as it is in the message")
     if keeps.count() and keeps.is_checked():
         keeps.uncheck()

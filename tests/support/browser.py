@@ -31,7 +31,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 INSTALLER: Final = ROOT / ".ci" / "install_chromium"
 ARTEFACTS: Final = ROOT / "artefacts"
 """Where screenshots go; git ignores it."""
-PATIENCE: Final = 10_000
+PATIENCE: Final = 20_000
 """Milliseconds for what a page is waited for."""
 WIDE: Final = {"width": 1440, "height": 900}
 NARROW: Final = {"width": 390, "height": 844}

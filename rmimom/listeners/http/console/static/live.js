@@ -99,28 +99,42 @@ function cameBack() {
 async function learnOthers() {
   try {
     const response = await ask("/api/v1/cluster");
-    if (response.ok) others = readOthers(await response.json());
+    if (!response.ok) return null;
+    const answer = await response.json();
+    others = readOthers(answer);
+    return answer;
   } catch {
-    // It is asked again with the next connection.
+    return null; // it is asked again with the next connection
   }
+}
+
+/** The server has another role than before: say so, and where the active one is. */
+async function sayRole(now) {
+  const answer = await learnOthers();
+  const notice = make("p", { class: "notice warning" }, `This server is ${now} now. `);
+  if (now !== "active" && answer?.active) {
+    notice.append("The active one is ", link({ name: answer.active, url: answer.active_http }), ".");
+  }
+  document.getElementById("notices")?.append(notice);
 }
 
 function readOthers(answer) {
   const servers = answer.status?.servers ?? [];
   return servers
     .filter((server) => server.server_id !== answer.server_id && server.address)
-    .map((server) => ({ name: server.address, url: server.http || guess(server.address) }));
+    .map((server) => ({ name: server.address, url: urlOf(server, answer) }));
 }
 
-/** A console is likely on the port that ours is on. */
-function guess(address) {
-  const host = address.slice(0, address.lastIndexOf(":"));
+/** Where the console of a server is: known of the active one; of others it is likely on the port that ours is on. */
+function urlOf(server, answer) {
+  if (server.role === "active" && answer.active_http) return `${answer.active_http}/`;
+  const host = server.address.slice(0, server.address.lastIndexOf(":"));
   return host && !["127.0.0.1", "localhost"].includes(host) ? `${location.protocol}//${host}:${location.port}/` : "";
 }
 
 function takeCounters(event) {
   if (role !== null && role !== event.role) {
-    learnOthers();
+    sayRole(event.role);
     renew(true);
   }
   role = event.role;
