@@ -47,7 +47,8 @@ def recover(state: State, snapshot: Snapshot, now: int) -> list[Record]:
         state.subscriptions[record.client_id, record.name] = subscription
         mailboxes[record.id] = mailbox
     for producer in sorted(snapshot.producers(), key=lambda known: known.at):
-        state.producers.advance(producer.producer, producer.sequence, producer.at)
+        # As if it had just spoken: by the clock of another server it may have been silent for longer than it was.
+        state.producers.advance(producer.producer, producer.sequence, now)
     for user in snapshot.users():
         state.put_user(user)
     for number, delivered_up_to in snapshot.delivered_up_to().items():
