@@ -29,7 +29,7 @@ def open_cluster_page(browser: Browser, server: ServerProcess) -> Page:
 
 
 def test_a_failover_is_watched(browser: Browser, tmp_path: Path) -> None:
-    """Given consoles of both servers, when the active one dies, its own says where to look, and the other takes over."""
+    """Given consoles of both servers, when the active one dies, its own says where to look."""
     with cluster(tmp_path) as made:
         active = made.active("one", "--http", "127.0.0.1:0")
         standby = made.standby("two", "--http", "127.0.0.1:0")
