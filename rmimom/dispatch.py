@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import NamedTuple, Protocol
@@ -51,6 +52,11 @@ class ConnectionInfo(NamedTuple):
     address: str
     since: int
     close: Callable[[str], Awaitable[None]] = _leave_open
+
+
+def public_id(connection: str) -> str:
+    """How a connection is called to people: its name in the core is the key to it."""
+    return hashlib.sha256(connection.encode()).hexdigest()[:16]
 
 
 class Dispatch:

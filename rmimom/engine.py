@@ -32,6 +32,7 @@ from rmimom.dispatch import Dispatch
 from rmimom.effects import Arrived, Deliver, Effect, Examine, Fetch, Outcome, Refused, Reply
 from rmimom.errors import ConnectionFailedError, IllegalStateError, JMSError, StoreError, StoreFullError
 from rmimom.follower import Inheritance
+from rmimom.incidents import DISK_FULL, DISK_HAS_ROOM, Incident, Incidents
 from rmimom.records import (
     Batch,
     MessagesDropped,
@@ -168,6 +169,7 @@ class Engine:
     ) -> None:
         self.broker = broker
         self.dispatch = Dispatch()
+        self.incidents = Incidents()
         self._store = store
         self._clock = clock
         self._epoch = epoch
@@ -362,8 +364,7 @@ class Engine:
         error = done.exception()
         if isinstance(error, StoreFullError) and not self._stopping:
             if not self._full:
-                log.error("%s: sends are refused until there is room", error)
-            self._full = True
+                self._set_full(f"{error}: sends are refused until there is room")
             timer = self._loop.call_later(RETRY_WHEN_FULL, self._retry)
             self._retrying = timer, batch, log_batch
             return
@@ -489,12 +490,18 @@ class Engine:
     def _check_room(self) -> None:
         """Refuse sends while the disk has less room than the reserve, and take them again when it has more."""
         short = self._free_bytes is not None and self._free_bytes() < self._reserve
-        if short != self._full:
-            self._full = short
-            if short:
-                log.error("less than %d bytes are free on disk: sends are refused until there is room", self._reserve)
-            else:
-                log.warning("there is room on disk again: sends are accepted")
+        if short and not self._full:
+            self._set_full(f"less than {self._reserve} bytes are free on disk: sends are refused until there is room")
+        elif self._full and not short:
+            self._full = False
+            reason = "there is room on disk again: sends are accepted"
+            log.warning(reason)
+            self.incidents.report(Incident(DISK_HAS_ROOM, reason))
+
+    def _set_full(self, reason: str) -> None:
+        self._full = True
+        log.error(reason)
+        self.incidents.report(Incident(DISK_FULL, reason))
 
     def _tick(self) -> None:
         due = self.broker.next_due

@@ -16,7 +16,7 @@ from rmimom.core.limits import MAX_NUMBER, check_text
 from rmimom.core.mailbox import Mailbox
 from rmimom.core.place import Place, TopicPlace
 from rmimom.core.residence import Residence
-from rmimom.core.scheduling import SCHEDULE, keep
+from rmimom.core.scheduling import keep
 from rmimom.core.state import BARE, SERVER, Client, State
 from rmimom.core.turn import Turn
 from rmimom.destination import Destination
@@ -118,10 +118,11 @@ def find_places(
 
     Raises InvalidDestinationError if one of them is not there; destinations may have come to be.
     """
-    if destination == SCHEDULE and connection != SERVER:
-        raise InvalidDestinationError(f"{destination} belongs to the server; send to where the messages shall go")
     if not isinstance(destination, CompositeDestination):
+        _check_writable(destination, connection)
         return [(state.find_or_create(destination, connection, turn), lot)]
+    for part in destination.parts:
+        _check_writable(part, connection)
     whole = [decode_frame(frame) for frame in lot.frames]
     found: list[tuple[Place, Lot]] = []
     for part in destination.parts:
@@ -130,6 +131,14 @@ def find_places(
         place = state.find_or_create(part, connection, turn)
         found.append((place, Lot([decode_head(copy) for copy in copies], copies, lot.wishes)))
     return found
+
+
+def _check_writable(destination: Destination, connection: str) -> None:
+    """What the server says of itself (heartbeat, advisories), and what it keeps for later, nobody else may say."""
+    if destination.is_system and connection != SERVER:
+        raise InvalidDestinationError(
+            f"{destination} belongs to the server, which alone sends there", destination=str(destination)
+        )
 
 
 def put(state: State, client: Client, place: Place, lot: Lot, turn: Turn) -> bool:

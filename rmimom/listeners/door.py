@@ -11,11 +11,12 @@ import errno
 import socket
 from abc import ABC, abstractmethod
 from ssl import SSLContext
-from typing import Final, Generic, Protocol, TypeVar
+from typing import ClassVar, Final, Generic, Protocol, TypeVar
 
 import msgspec
 
 from rmimom.errors import ConfigurationError
+from rmimom.incidents import CUT_OFF, REFUSED, Incident, Incidents
 
 _BACKLOG: Final = 1024
 """Clients may come all at once, after a failover for example."""
@@ -30,6 +31,16 @@ class Visitor(Protocol):
     @property
     def received(self) -> int:
         """Bytes that came so far."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """How the core knows its client, empty if it does not."""
+        ...
+
+    @property
+    def address(self) -> str:
+        """Where it comes from."""
         ...
 
     @property
@@ -70,7 +81,10 @@ class Door(ABC, Generic[C]):
 
     `host` is a name or an address; a name with several addresses is served on all of them, an empty one on all
     interfaces.  `port` 0 lets the system choose.  `advice` says what to change if the address cannot be had.
+    What goes wrong with clients is reported to `incidents`.
     """
+
+    protocol: ClassVar[str]
 
     def __init__(self, host: str, port: int, ssl: SSLContext | None, patience: Patience, advice: str) -> None:
         self._host = host
@@ -78,6 +92,7 @@ class Door(ABC, Generic[C]):
         self._ssl = ssl
         self._patience = patience
         self._advice = advice
+        self.incidents = Incidents()
         self._servers: list[asyncio.Server] = []
         self._connections: set[C] = set()
         # Who is given time for what, and since when: the sweep looks at these only.
@@ -183,11 +198,13 @@ class Door(ABC, Generic[C]):
         limit = self._patience.connections
         if self._stopping:
             connection.shut(STOPS)
-        elif len(self._connections) > limit + _REFUSALS:
+        elif len(self._connections) > limit:
+            refusal = f"too many connections: {limit} are allowed; close some, or raise max_connections on the server"
+            self.incidents.report(Incident(REFUSED, refusal, self.protocol, connection.address))
+            if len(self._connections) <= limit + _REFUSALS:
+                return refusal
             self.refused += 1
             connection.abort("far too many connections")
-        elif len(self._connections) > limit:
-            return f"too many connections: {limit} are allowed; close some, or raise max_connections on the server"
         return ""
 
     def connection_lost(self, connection: C) -> None:
@@ -240,22 +257,26 @@ class Door(ABC, Generic[C]):
             for connection, since in list(waiting.items()):
                 if now - since < seconds:
                     break  # the later ones have more time left
-                self._cut_off(connection, f"{reason} for {seconds:g} s")
+                self.cut_off(connection, f"{reason} for {seconds:g} s")
         for connection, (since, received) in list(self._incomplete.items()):
             if now - since >= patience.frame:
                 if connection.received - received < patience.progress:
-                    self._cut_off(connection, f"what it sends has been incomplete for {patience.frame:g} s")
+                    self.cut_off(connection, f"what it sends has been incomplete for {patience.frame:g} s")
                 else:
                     self._incomplete[connection] = (now, connection.received)
         for connection, (since, unsent) in list(self._unread.items()):
             if now - since >= patience.reading:
                 if connection.unsent >= unsent:
-                    self._cut_off(connection, f"it has not read what was sent for {patience.reading:g} s")
+                    self.cut_off(connection, f"it has not read what was sent for {patience.reading:g} s")
                 else:
                     self._unread[connection] = (now, connection.unsent)
 
-    def _cut_off(self, connection: C, reason: str) -> None:
+    def cut_off(self, connection: C, reason: str) -> None:
+        """End a connection at once because its client takes too much room or time."""
         self.timeouts += 1
+        if connection.name:
+            incident = Incident(CUT_OFF, reason, self.protocol, connection.address, connection.name)
+            self.incidents.report(incident)
         self._forget(connection)
         connection.abort(reason)
 

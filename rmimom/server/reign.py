@@ -35,6 +35,7 @@ from rmimom.listeners.rmi.objects.login import Login
 from rmimom.listeners.rmi.peer import Peer
 from rmimom.listeners.rmi.registry import ObjectRegistry
 from rmimom.policy import Policies
+from rmimom.server.advisories import Advisories
 from rmimom.server.heart import Heart
 from rmimom.server.place import Place, is_loopback
 from rmimom.server.steps import attempt, in_thread
@@ -91,6 +92,7 @@ class Reign:
         self._http = http
         self._coordinator = coordinator
         self._heart: Heart | None = None
+        self._advisories: Advisories | None = None
         self.engine = Engine(
             Broker(
                 Rules(
@@ -128,6 +130,7 @@ class Reign:
         config = self.config
         await self.engine.start(inheritance)
         self._engine_runs = True
+        self._advisories = Advisories(self.engine, self._clock)
         hosts = [config.host, *stomp_hosts(config)]
         local = await asyncio.to_thread(lambda: all(map(is_loopback, hosts)))
         key = self._coordinator.key.password if self._coordinator is not None else ""
@@ -225,6 +228,8 @@ class Reign:
         if self._registrar is not None:
             registrar, self._registrar = self._registrar, None
             await attempt("withdraw the names", in_thread(lambda: registrar.stop(NAMES_AT_STOP)), hurry)
+        if self._advisories is not None:
+            self._advisories.stop()
         if self._heart is not None:
             self._heart.stop()
             self._registry.unregister(_COORDINATION.registered_name)

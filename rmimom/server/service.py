@@ -246,6 +246,7 @@ class Server:
             coordinator=self.coordinator,
             http=self._http_location,
         )
+        self._listener.incidents = self.reign.engine.incidents
         await self.reign.start(await self.follower.hand_over())
         self.role = Role.ACTIVE
         self._placed.set()

@@ -6,7 +6,6 @@ a hash of it.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from typing import Final, Literal, TypeAlias
 
@@ -15,7 +14,7 @@ import msgspec
 from rmimom.commands import Disconnect
 from rmimom.core.place import Place, QueuePlace
 from rmimom.core.state import BARE, SERVER, Client, Opened, State
-from rmimom.dispatch import ConnectionInfo
+from rmimom.dispatch import ConnectionInfo, public_id
 from rmimom.engine import Engine
 from rmimom.listeners.http.operation import Call, Nothing, Operation
 from rmimom.listeners.http.paging import ListQuery, Page, page_of
@@ -78,11 +77,6 @@ class ConnectionQuery(ListQuery, frozen=True, forbid_unknown_fields=True, kw_onl
     """Which connections are wanted, and in which order; the filter looks at user, client id, address and protocol."""
 
     sort: _Sort = "since"
-
-
-def public_id(connection: str) -> str:
-    """How a connection is called here."""
-    return hashlib.sha256(connection.encode()).hexdigest()[:16]
 
 
 async def list_connections(call: Call[ConnectionQuery, None]) -> Page[Connection]:

@@ -28,7 +28,7 @@ from Pyro5.errors import PyroError, SerializeError
 from rmimom.errors import JMSError
 from rmimom.listeners.rmi import call as call_module
 from rmimom.listeners.rmi.call import Call
-from rmimom.listeners.rmi.peer import Peer
+from rmimom.listeners.rmi.peer import SECRET_PREFIX, Peer
 from rmimom.rmi import exceptions, serializers, wire
 from rmimom.rmi.exposure import Exposure, get_attribute, set_attribute
 from rmimom.rmi.wire import FrameError, FrameReader, FrameTooLargeError, Message
@@ -163,6 +163,17 @@ class RmiConnection(asyncio.Protocol):
         log.info("%r is cut off: %s", self.peer, reason)
         self._ending = True
         self._transport.abort()
+
+    @property
+    def name(self) -> str:
+        """How the core knows the client, empty if this connection is about something else."""
+        return self.peer.object_id.removeprefix(SECRET_PREFIX) if self.peer.is_for_secret_object else ""
+
+    @property
+    def address(self) -> str:
+        """Where the peer comes from."""
+        host, port = self.peer.address
+        return f"{host}:{port}"
 
     @property
     def unsent(self) -> int:
@@ -482,7 +493,7 @@ class RmiConnection(asyncio.Protocol):
         )
         self._transport.write(data)
         if self._held & WRITING and self.unsent > self._listener.limits.unsent_bytes:
-            self.abort(f"{self.unsent} bytes wait for it and it does not read")
+            self._listener.cut_off(self, f"{self.unsent} bytes wait for it and it does not read")
 
 
 def _unknown(method: object) -> str:

@@ -61,6 +61,8 @@ class RmiListener(Door[RmiConnection]):
     the user None.
     """
 
+    protocol = "rmi"
+
     def __init__(
         self,
         registry: ObjectRegistry,

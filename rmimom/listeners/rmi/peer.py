@@ -39,9 +39,13 @@ class Peer:
 
     def __repr__(self) -> str:
         host, port = self.address
-        secret = self.object_id.startswith(SECRET_PREFIX)
-        name = f"{SECRET_PREFIX}…" if secret else self.object_id[:80]
+        name = f"{SECRET_PREFIX}…" if self.is_for_secret_object else self.object_id[:80]
         return f"<Peer {host}:{port} for {name!r}{' closed' if self.closed else ''}>"
+
+    @property
+    def is_for_secret_object(self) -> bool:
+        """Whether it shook hands for the object of a client's connection."""
+        return self.object_id.startswith(SECRET_PREFIX)
 
     def on_close(self, callback: Callable[[], None]) -> None:
         """Call `callback` once when the connection is gone, or now if it is gone already."""

@@ -155,6 +155,16 @@ class StompConnection(asyncio.Protocol):
         self._transport.abort()
 
     @property
+    def name(self) -> str:
+        """How the core knows the client, empty if it does not."""
+        return self._name if self.session.in_core else ""
+
+    @property
+    def address(self) -> str:
+        """Where the client comes from."""
+        return self.peer
+
+    @property
     def unsent(self) -> int:
         """Bytes that wait for the client to read."""
         return self._transport.get_write_buffer_size()
@@ -191,8 +201,7 @@ class StompConnection(asyncio.Protocol):
             self._write(out)
             limit = self._listener.limits.unsent_bytes
             if self.unsent > limit:
-                self._listener.timeouts += 1
-                self.abort(f"more than {limit} bytes wait for it to read")
+                self._listener.cut_off(self, f"more than {limit} bytes wait for it to read")
                 return
         if session.closing:
             if not self._finishing:
@@ -299,8 +308,7 @@ class StompConnection(asyncio.Protocol):
                 self._heard = now  # it may speak, we do not listen
             limit = self._heard + theirs * _TOLERANCE
             if limit <= now:
-                self._listener.timeouts += 1
-                self.abort(f"no heart-beat for {now - self._heard:.1f} s; {theirs:g} s were agreed")
+                self._listener.cut_off(self, f"no heart-beat for {now - self._heard:.1f} s; {theirs:g} s were agreed")
                 return
             wait.append(limit - now)
         if wait:

@@ -54,6 +54,8 @@ class StompListener(Door[StompConnection]):
     come in WebSocket messages.  `name` is the setting to change if the address cannot be had.
     """
 
+    protocol = "stomp"
+
     def __init__(
         self,
         engine: Engine,
@@ -86,6 +88,7 @@ class StompListener(Door[StompConnection]):
         )
         advice = f"choose another address for STOMP with {name}, or do without it: --stomp off"
         super().__init__(host, port, ssl, patience, advice)
+        self.incidents = engine.incidents
 
     def make_connection(self) -> StompConnection:
         """A connection for a client that comes in."""

@@ -12,8 +12,7 @@ from support.messages import frame_for
 from rmimom.commands import Connect, CreateTemporary, Disconnect, Send, Subscribe
 from rmimom.core.state import SERVER
 from rmimom.destination import Queue, TemporaryQueue, Topic
-from rmimom.dispatch import ConnectionInfo
-from rmimom.listeners.http.connections import public_id
+from rmimom.dispatch import ConnectionInfo, public_id
 
 Q = Queue("q")
 T = Topic("t")

@@ -38,6 +38,7 @@ from rmimom.errors import (
     StoreError,
 )
 from rmimom.frame import ANNOTATION, BrowsedPage, Request, Response, decode_commit, decode_request, encode
+from rmimom.incidents import CUT_OFF, Incident
 from rmimom.listeners.rmi.call import Call, current_call
 from rmimom.listeners.rmi.caller import CallbackPeer, RemoteCallError
 from rmimom.listeners.rmi.objects.outbound import Outbound
@@ -67,6 +68,7 @@ class ConnectionObject:
         self._engine = engine
         self._connection = connection
         self._user = user
+        self._address = address
         self._callback_timeout = callback_timeout
         self._on_close = on_close
         self._loop = asyncio.get_running_loop()
@@ -361,7 +363,9 @@ class ConnectionObject:
                 self._heard = self._loop.time()
         except (JMSError, RemoteCallError) as error:
             self._callback = None
-            await self.end(f"its callback object cannot be called: {error}")
+            reason = f"its callback object cannot be called: {error}"
+            self._engine.incidents.report(Incident(CUT_OFF, reason, "rmi", self._address, self._connection))
+            await self.end(reason)
         finally:
             peer.close()
 
