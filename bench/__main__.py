@@ -10,6 +10,7 @@ from bench import (
     chosen,
     delayed,
     durable_queue,
+    failover,
     fanout,
     selectors,
     single_send,
@@ -38,6 +39,7 @@ def main() -> None:
         lambda: delayed.measure(100_000),
         lambda: aio.measure(100_000),
         lambda: stomp.measure(50_000),
+        lambda: failover.measure([], 20, 200_000, 50_000),
     ):
         found = measured()
         figures += found

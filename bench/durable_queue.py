@@ -8,7 +8,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Protocol
 
 from bench.baseline import BODY, raw_rate
 from bench.report import Figure, report
@@ -62,9 +64,25 @@ class Race:
     consumer: float
 
 
-def race(produce: Callable[..., None], consume: Callable[..., None], messages: int) -> Race:
+class Setting(Protocol):
+    """A server that clients find at `nameserver`."""
+
+    nameserver: str
+
+    @property
+    def processor_seconds(self) -> float:
+        """Processor time that the server has used so far."""
+        ...
+
+
+def race(
+    produce: Callable[..., None],
+    consume: Callable[..., None],
+    messages: int,
+    setting: Callable[[], AbstractContextManager[Setting]] = scene,
+) -> Race:
     """Producer, server and consumer from the first send to the last acknowledgement."""
-    with scene() as made:
+    with setting() as made:
         consumer = Worker(consume, made.nameserver, messages)
         producer = Worker(produce, made.nameserver, messages)
         consumer.hear()

@@ -10,7 +10,10 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured figure; `ratio` is against `baseline` of the same run, `aim` the ratio (or value) to reach."""
+    """One measured figure; `ratio` is against `baseline` of the same run, `aim` the ratio (or value) to reach.
+
+    `values` are those of all runs, where one value would hide too much.
+    """
 
     name: str
     value: float
@@ -18,6 +21,7 @@ class Figure:
     ratio: float | None = None
     baseline: str = ""
     aim: float | None = None
+    values: tuple[float, ...] = ()
 
 
 def show(figures: list[Figure], as_json: bool) -> None:
@@ -29,6 +33,8 @@ def show(figures: list[Figure], as_json: bool) -> None:
         ratio = "" if figure.ratio is None else f"{figure.ratio:6.2f} x {figure.baseline}"
         aim = "" if figure.aim is None else f"(aim {figure.aim:g})"
         print(f"{figure.name:<44} {figure.value:>12,.1f} {figure.unit:<28} {ratio} {aim}".rstrip(), flush=True)
+        if figure.values:
+            print("    each: " + " ".join(f"{value:,.0f}" for value in figure.values), flush=True)
 
 
 def report(description: str | None, measure: Callable[..., list[Figure]], **defaults: int) -> None:

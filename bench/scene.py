@@ -34,7 +34,7 @@ class Scene:
         ready = self.directory / "server.ready"
         ready.unlink(missing_ok=True)
         began = time.perf_counter()
-        self._server = _process(
+        self._server = start_process(
             "rmimom.server_cli",
             "--active",
             "--data", str(self.directory / "data"),
@@ -46,7 +46,7 @@ class Scene:
             "--ready-file", str(ready),
             *options,
         )  # fmt: skip
-        _wait_for(ready, self._server)
+        wait_ready(ready, self._server)
         facts = json.loads(ready.read_text())
         self.pid = int(facts["pid"])
         self.stomp_port = int(facts["stomp"].get("stomp", 0))
@@ -68,35 +68,49 @@ class Scene:
     @property
     def processor_seconds(self) -> float:
         """Processor time that the server has used so far."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return processor_seconds(self.pid)
+
+
+def processor_seconds(pid: int) -> float:
+    """Processor time that a process has used so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def name_server() -> Iterator[tuple[Path, str]]:
+    """A name server, gone afterwards; its address, and a directory that goes with it."""
+    with tempfile.TemporaryDirectory(prefix="rmimom-bench-") as name:
+        directory = Path(name)
+        ready = directory / "ns.ready"
+        process = start_process("rmimom.nameserver", "--port", "0", "--memory", "--ready-file", str(ready))
+        try:
+            wait_ready(ready, process)
+            yield directory, ready.read_text().strip()
+        finally:
+            process.terminate()
+            process.wait(timeout=10)
 
 
 @contextmanager
 def scene(*options: str) -> Iterator[Scene]:
     """A name server and a server with data of their own, gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="rmimom-bench-") as name:
-        directory = Path(name)
-        ready = directory / "ns.ready"
-        nameserver = _process("rmimom.nameserver", "--port", "0", "--memory", "--ready-file", str(ready))
+    with name_server() as (directory, address):
+        made = Scene(directory, address)
+        made.start_server(*options)
         try:
-            _wait_for(ready, nameserver)
-            made = Scene(directory, ready.read_text().strip())
-            made.start_server(*options)
-            try:
-                yield made
-            finally:
-                made.stop_server()
+            yield made
         finally:
-            nameserver.terminate()
-            nameserver.wait(timeout=10)
+            made.stop_server()
 
 
-def _process(module: str, *arguments: str) -> subprocess.Popen[bytes]:
+def start_process(module: str, *arguments: str) -> subprocess.Popen[bytes]:
+    """A module of ours as a program."""
     return subprocess.Popen([sys.executable, "-m", module, *arguments], stdout=subprocess.DEVNULL)
 
 
-def _wait_for(ready: Path, process: subprocess.Popen[bytes]) -> None:
+def wait_ready(ready: Path, process: subprocess.Popen[bytes]) -> None:
+    """Wait until it has written its ready file; raises RuntimeError if it ends or takes too long."""
     limit = time.monotonic() + START_LIMIT
     while not ready.exists() or not ready.read_text().strip():
         if process.poll() is not None:
