@@ -67,7 +67,10 @@ class Race:
 class Setting(Protocol):
     """A server that clients find at `nameserver`."""
 
-    nameserver: str
+    @property
+    def nameserver(self) -> str:
+        """HOST:PORT."""
+        ...
 
     @property
     def processor_seconds(self) -> float:

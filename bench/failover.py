@@ -22,17 +22,17 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.baseline import BODY
+from bench.durable_queue import Race, Setting, produce, race
 from bench.durable_queue import consume as consume_so_many
-from bench.durable_queue import produce, race
 from bench.pair import Pair, pair
 from bench.report import Figure, show
-from bench.scene import Pipe, Worker, scene
+from bench.scene import Pipe, Worker, processor_seconds, scene
 from rmimom.errors import JMSError
 
 QUEUE = "traffic"
 WARM = 0.3
 """Seconds of traffic before a change, and after it."""
-TAKEOVERS = 5
+TAKEOVERS = 3
 """Runs with waiting messages, and without; each needs a copy of all of them for the standby that comes back."""
 ROUNDS = 3
 """Times that the durable queue runs with a standby and without."""
@@ -136,7 +136,7 @@ def traffic(nameserver: str) -> Iterator[Traffic]:
 
 
 def kill(made: Pair, clients: Traffic) -> float:
-    """Kill the active server; milliseconds to the first confirmed send on the new one, whose standby it then becomes."""
+    """Kill the active server; milliseconds to the first confirmed send on the new one, whose standby it becomes."""
     time.sleep(WARM)
     killed_at = made.active.kill()
     # A confirmation that was on its way already may come after this moment; the longest gap leads to the new active.
@@ -204,28 +204,36 @@ def fill(nameserver: str, messages: int) -> None:
 
 def measure_throughput(messages: int) -> list[Figure]:
     """The durable queue with and without a standby in sync, in turns."""
-    settings = {"without": scene, "with": pair}
-    rates: dict[str, list[float]] = {name: [] for name in settings}
+    standby_used: list[float] = []
+
+    @contextlib.contextmanager
+    def watched_pair() -> Iterator[Setting]:
+        with pair() as made:
+            before = processor_seconds(made.standby.pid)
+            yield made
+            standby_used.append(processor_seconds(made.standby.pid) - before)
+
+    alone: list[Race] = []
+    both: list[Race] = []
     for _ in range(ROUNDS):
-        for name, setting in settings.items():
-            rates[name].append(race(produce, consume_so_many, messages, setting).rate)
-    ratio = statistics.median(rates["with"]) / statistics.median(rates["without"])
+        alone.append(race(produce, consume_so_many, messages, scene))
+        both.append(race(produce, consume_so_many, messages, watched_pair))
+    rate, slower = (statistics.median(one.rate for one in races) for races in (alone, both))
+    a_message = "us processor time a message"
     return [
+        Figure("durable queue, no standby", rate, "messages/s", values=tuple(one.rate for one in alone)),
         Figure(
-            "durable queue without a standby",
-            statistics.median(rates["without"]),
-            "messages/s (median)",
-            values=tuple(rates["without"]),
-        ),
-        Figure(
-            "durable queue with one in sync",
-            statistics.median(rates["with"]),
-            "messages/s (median)",
-            ratio,
-            "without",
+            "durable queue, one standby in sync",
+            slower,
+            "messages/s",
+            slower / rate,
+            "no standby",
             0.6,
-            tuple(rates["with"]),
+            tuple(one.rate for one in both),
         ),
+        Figure("server without standby", statistics.median(one.server for one in alone) / messages * 1e6, a_message),
+        Figure("active server", statistics.median(one.server for one in both) / messages * 1e6, a_message),
+        Figure("standby", statistics.median(standby_used) / messages * 1e6, a_message),
     ]
 
 

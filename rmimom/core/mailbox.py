@@ -255,7 +255,7 @@ class Mailbox:
         elif entry.id <= self.delivered_up_to:
             self._doubtful[entry.id] = entry
         else:
-            if self._may_expire(entry):
+            if entry.expiration and self._may_expire(entry):
                 self._watch_expiration(entry)
             self._ready.append(entry)
 

@@ -63,11 +63,11 @@ def recover(state: State, snapshot: Snapshot, now: int) -> list[Record]:
 def _restore_messages(snapshot: Snapshot, mailboxes: dict[int, Mailbox], now: int) -> list[int]:
     entries: dict[int, Entry] = {}
     delivery_times: dict[int, int] = {}
-    for row in snapshot.messages():
-        wishes = decode_wishes(row.wishes) if row.wishes else None
-        entries[row.id] = Entry(row.id, row.priority, row.expiration, row.size, 0, True, None, wishes)
-        if row.delivery_time > now:
-            delivery_times[row.id] = row.delivery_time
+    for number, _, priority, expiration, delivery_time, size, wishes in snapshot.messages():
+        wanted = decode_wishes(wishes) if wishes else None
+        entries[number] = Entry(number, priority, expiration, size, 0, True, None, wanted)
+        if delivery_time > now:
+            delivery_times[number] = delivery_time
     for mailbox_id, message, returns, failures, note, due in snapshot.deliveries():
         entry = entries.get(message)
         mailbox = mailboxes.get(mailbox_id)
@@ -75,6 +75,6 @@ def _restore_messages(snapshot: Snapshot, mailboxes: dict[int, Mailbox], now: in
             entry.references += 1
             past = Past(returns, failures, note, due) if returns or note else None
             # What came from elsewhere, or was delivered before its time, has had its delivery time.
-            first_due = 0 if note else delivery_times.get(message, 0)
-            mailbox.restore(entry, past, max(first_due, due), now)
+            timed = delivery_times and not note
+            mailbox.restore(entry, past, max(due, delivery_times.get(message, 0)) if timed else due, now)
     return [entry.id for entry in entries.values() if not entry.references]

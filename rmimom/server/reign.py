@@ -129,6 +129,7 @@ class Reign:
         """
         config = self.config
         await self.engine.start(inheritance)
+        del inheritance  # a follower's image has served, and may be large
         self._engine_runs = True
         self._advisories = Advisories(self.engine, self._clock)
         hosts = [config.host, *stomp_hosts(config)]
@@ -163,8 +164,8 @@ class Reign:
         # Last of all: a start that fails must not take the password with it.
         self.first_password = await access.ensure_administrator()
         self._calling_back = asyncio.create_task(self._call_back())
-        # What recovery made lives as long as the server: the collector need not look at it ever again.
-        gc.collect()
+        # What recovery made lives as long as the reign: the collector need not look at it until then.  It does not look
+        # now either, for clients wait; what little garbage the start left stays as long.
         gc.freeze()
 
     async def _register_names(self) -> None:

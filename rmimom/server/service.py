@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import hmac
 import logging
 import os
@@ -277,6 +278,10 @@ class Server:
         if self.reign is not None:
             reign, self.reign = self.reign, None
             await reign.abdicate(lambda: self._listener.let_go(_stays, f"this server is not active any more: {why}"))
+            # Its state refers to itself in circles, and was frozen; the image that is read now needs the room.
+            del reign
+            gc.unfreeze()
+            gc.collect()
         await self.follower.start()
 
     async def follow(self, configuration: Configuration) -> None:

@@ -6,7 +6,7 @@ the disk before it can serve.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -87,7 +87,7 @@ class Image:
         return image
 
     def snapshot(self) -> ImageSnapshot:
-        """The state as it stands, to recover from."""
+        """The state as it stands, to recover from; messages and deliveries are looked up as they are read."""
         return ImageSnapshot(
             self.position,
             sorted(self._destinations.values(), key=lambda destination: destination.id),
@@ -95,13 +95,14 @@ class Image:
             list(self._producers.values()),
             list(self._users.values()),
             dict(self._delivered_up_to),
-            sorted(self.messages.values()),
-            [
-                DeliveryRow(mailbox, message, *past)
+            # Ids come nearly in order, so sorting them takes next to nothing; rows would be compared field by field.
+            map(self.messages.__getitem__, sorted(self.messages)),
+            (
+                DeliveryRow(mailbox, message, *waiting[message])
                 for mailbox, waiting in sorted(self._deliveries.items())
-                for message, past in sorted(waiting.items())
+                for message in sorted(waiting)
                 if message in self.messages
-            ],
+            ),
         )
 
     def apply(self, batch: Batch) -> list[int]:
@@ -238,8 +239,8 @@ class ImageSnapshot:
         producers: Sequence[ProducerAdvanced],
         users: Sequence[UserPut],
         delivered_up_to: Mapping[int, int],
-        messages: Sequence[MessageRow],
-        deliveries: Sequence[DeliveryRow],
+        messages: Iterable[MessageRow],
+        deliveries: Iterable[DeliveryRow],
     ) -> None:
         self.position = position
         self._destinations = destinations

@@ -38,3 +38,13 @@ def test_spilled_messages_can_be_dropped_and_are_named() -> None:
     assert image.drop_spilled() == [10]
     assert [row.message for row in image.snapshot().deliveries()] == [11]
     assert image.drop_spilled() == []
+
+
+def test_rows_are_in_order_whatever_was_stored_first() -> None:
+    """Messages that were spilled late have smaller ids than those that were stored before them."""
+    image = Image()
+    image.apply(Batch(1, 1, 30, [queue(2), queue(1), stored(2, [2], {20: make_frame(), 22: make_frame()})]))
+    image.apply(Batch(1, 2, 30, [stored(1, [1], {21: make_frame()}), stored(2, [2], {10: make_frame()})]))
+    snapshot = image.snapshot()
+    assert [row.id for row in snapshot.messages()] == [10, 20, 21, 22]
+    assert [(row.mailbox, row.message) for row in snapshot.deliveries()] == [(1, 21), (2, 10), (2, 20), (2, 22)]
