@@ -159,9 +159,9 @@ class Cluster:
         if wait:
             server.identity = json.loads(process.wait_ready(ready))["server_id"]
 
-    def _serve(self, server: Server, ready: Path, options: Iterable[str], *, http: str = "off") -> Process:
+    def _serve(self, server: Server, ready: Path, options: Iterable[str]) -> Process:
         arguments = [*self._module, *options, "--data", str(server.data), "--config", str(self._configuration)]
-        arguments += ["--ready-file", str(ready), "--heartbeat", str(HEARTBEAT), "--stomp", "off", "--http", http]
+        arguments += ["--ready-file", str(ready), "--heartbeat", str(HEARTBEAT), "--stomp", "off", "--http", "off"]
         server.process = self.spawn(server.name, f"server {server.name}", arguments, server.log, server.variables)
         return server.process
 
@@ -219,12 +219,12 @@ class Cluster:
         """A server listens for others only if it has users, so it is started for itself alone once."""
         server, ready = self.servers[0], self.directory / "alone.ready"
         options = ["--active", "--host", "127.0.0.1", "--port", "0", "--nameserver", "none"]
-        alone = self._serve(server, ready, options, http="127.0.0.1:0")
+        alone = self._serve(server, ready, options)
         alone.wait_ready(ready)
         adding = self.spawn(
             server.name,
-            "rmimom-admin user add",
-            ["-c", "from rmimom.admin.cli import main; main()", "--data", str(server.data), "user", "add", USER],
+            "adding a user",
+            ["-m", "rmimom_chaos.add_user", str(server.data), USER],
             self.directory / "user.log",
         )
         adding.say(PASSWORD)
