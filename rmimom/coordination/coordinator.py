@@ -513,6 +513,7 @@ class Coordinator:
             self._uri,
             self.key.handshake(self.server_id),
             self.suspect,
+            lambda: self.object.is_served,
             self._settings.standby_timeout,
         )
         await self._roles.follow(configuration)

@@ -77,6 +77,11 @@ class ServerObject:
         self.busy = asyncio.Lock()
         """Held while something is on its way to the disk."""
 
+    @property
+    def is_served(self) -> bool:
+        """Whether an active has a connection on which it ships."""
+        return self._source is not None
+
     @expose
     def get_client_id(self) -> str:
         """Whose object this is."""

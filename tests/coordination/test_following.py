@@ -50,7 +50,10 @@ class Standby:
     def __init__(self, place: str, key: ClusterKey, time_limit: float = 10.0) -> None:
         self.told: list[str] = []
         active = f"PYRO:rmimom.server.{A}@{place}"
-        self.following = Following(active, B, OURS, key.handshake(B), self.told.append, time_limit)
+        self.is_served = True
+        self.following = Following(
+            active, B, OURS, key.handshake(B), self.told.append, lambda: self.is_served, time_limit
+        )
 
 
 @asynccontextmanager
@@ -70,6 +73,21 @@ async def test_it_subscribes_once_and_again_when_it_is_told_to(tmp_path: Path) -
         await until(lambda: subscribers.joined == [(B, OURS)])
         standby.following.subscribe_again()
         await until(lambda: subscribers.joined == [(B, OURS)] * 2)
+        assert standby.told == []
+
+
+@on_loop
+async def test_it_subscribes_again_if_nothing_comes_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The active may hear it, and not be able to call it: a network can be cut in one direction."""
+    monkeypatch.setattr(module, "UNSERVED", 0.02)
+    key, subscribers = make_key(tmp_path), Subscribers()
+    async with served({NAME: CoordinationTopic(subscribers)}, key) as place, stopped(Standby(place, key)) as standby:
+        standby.is_served = False
+        await until(lambda: len(subscribers.joined) >= 3)
+        standby.is_served = True
+        before = standby.following._unserved
+        assert before > module.UNSERVED
+        await until(lambda: standby.following._unserved == module.UNSERVED)
         assert standby.told == []
 
 
