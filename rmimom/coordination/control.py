@@ -36,7 +36,7 @@ class ClusterControl:
         return self._facts()
 
     def status(self) -> dict[str, object]:
-        """The cluster as this server sees it; docs/administration.md has the form."""
+        """The cluster as this server sees it; docs/http-api.md has the form."""
         return self._status(self._running())
 
     async def switch_over(self, to: str | None = None) -> dict[str, object]:

@@ -273,7 +273,7 @@ class State:
         if place is None:
             raise InvalidDestinationError(
                 f"there is no {destination.kind} named {destination.name!r}; "
-                f"create it with: rmimom-admin create {destination.kind} {destination.name}",
+                f"create it with: rmimom-admin {destination.kind} create {destination.name}",
                 destination=str(destination),
             )
         return place

@@ -163,7 +163,7 @@ def test_without_auto_creation_an_unknown_destination_is_refused() -> None:
     for command in (Subscribe("c", 1, Q), Send("c", "", 0, Q, [frame_for(Q)])):
         outcome = made.handle(command)
         assert isinstance(outcome.reply, Refused)
-        assert "rmimom-admin create queue q" in str(outcome.reply.error)
+        assert "rmimom-admin queue create q" in str(outcome.reply.error)
         assert outcome.records == []
 
 

@@ -85,7 +85,7 @@ class Resources(msgspec.Struct, frozen=True):
 class Cluster(msgspec.Struct, frozen=True):
     """The cluster as it looks from this server; `status` is null for a server without a name server.
 
-    The form of `status` is that of `rmimom-admin cluster status --json`.
+    docs/http-api.md has the form of `status`.
     """
 
     cluster: str

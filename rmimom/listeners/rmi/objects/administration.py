@@ -1,4 +1,4 @@
-"""The administration object: what rmimom-admin asks and orders.
+"""The administration object, for programs with Pyro5 and `rmimom-server status`.
 
 Every method asks for a login with an administrator's name and password, given as the handshake object of the proxy.
 """
@@ -169,7 +169,7 @@ class Administration:
 def _check_administrator() -> str:
     login = login_of(current_call().peer)
     if login is None or not login.administrator:
-        raise JMSSecurityError("administration needs the login of an administrator; see rmimom-admin --help")
+        raise JMSSecurityError("administration needs the login of an administrator, as the handshake of the proxy")
     return login.user
 
 
