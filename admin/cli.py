@@ -127,6 +127,12 @@ def _check() -> click.Command:
     return check
 
 
+def _doctor() -> click.Command:
+    from rmimom.admin.commands.doctor import doctor
+
+    return doctor
+
+
 def _context() -> click.Command:
     from rmimom.admin.commands.context import context
 
@@ -165,6 +171,7 @@ LOADERS: Final = {
     "cluster": _cluster,
     "user": _user,
     "check": _check,
+    "doctor": _doctor,
     "context": _context,
     "explain": _explain,
     "completion": _completion,

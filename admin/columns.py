@@ -180,4 +180,5 @@ SERVER: Final = columns(
 USER: Final = columns("name", "role")
 CONTEXT: Final = columns("name", "current", "urls", "data:seen", "user", "password_file")
 REMARK: Final = columns("level", "code", "subject", "text", "advice")
+EXAMINED: Final = columns("subject", "health", "text", "advice")
 EXPLANATION: Final = columns("code", "meaning", "advice")

@@ -73,13 +73,19 @@ class Memory(msgspec.Struct, frozen=True):
 
 
 class Resources(msgspec.Struct, frozen=True):
-    """What the server uses; `store` is null if it cannot be asked now, the disk's figures for a store in memory."""
+    """What the server uses; `store` is null if it cannot be asked now, the disk's figures for a store in memory.
+
+    `open_files` counts files and connections of the process, 0 where that cannot be told; `open_files_limit` is null
+    if there is no limit.
+    """
 
     memory: Memory
     store: StoreStatistics | None
     disk_free: int | None
     disk_total: int | None
     disk_reserve: int
+    open_files: int
+    open_files_limit: int | None
 
 
 class Cluster(msgspec.Struct, frozen=True):
@@ -204,7 +210,17 @@ async def show_resources(call: Call[Nothing, None]) -> Resources:
         view.config.resident_bytes,
         threading.active_count(),
     )
-    return Resources(memory, await view.store(), free, total, view.config.disk_reserve)
+    files, files_limit = _open_files()
+    return Resources(memory, await view.store(), free, total, view.config.disk_reserve, files, files_limit)
+
+
+def _open_files() -> tuple[int, int | None]:
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    try:
+        count = sum(1 for _ in Path("/proc/self/fd").iterdir())
+    except OSError:
+        count = 0
+    return count, None if limit == resource.RLIM_INFINITY else limit
 
 
 def process_memory() -> int:
