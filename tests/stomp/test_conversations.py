@@ -10,14 +10,26 @@ from pathlib import Path
 import pytest
 from support.stomp_conversation import replay
 
+from rmimom.core.state import Rules
+from rmimom.policy import Policies, RedeliveryPolicy, Rule
+from rmimom.retention import Retention
 from rmimom.stomp.settings import Settings
 
 FOLDER = Path(__file__).with_name("conversations")
 FILES = sorted(FOLDER.glob("*.txt"))
 SETTINGS = {
+    "like_activemq": Settings(server="ActiveMQ/5.17.2"),
     "limits": Settings(subscriptions=2, transactions=1, transaction_bytes=200, max_message_size=1000),
     "nack_redelivers": Settings(requeue=True),
     "user_id": Settings(user_id=True),
+}
+ONE_FOR_ALL = RedeliveryPolicy(dead_letter="ActiveMQ.DLQ", expiry="ActiveMQ.DLQ")
+RULES = {
+    "like_activemq": Rules(
+        recovery_grace=0,
+        policies=Policies([Rule(">", ONE_FOR_ALL)]),
+        retentions=(Retention(pattern="topic://prices", messages=10),),
+    )
 }
 
 
@@ -26,7 +38,13 @@ SETTINGS = {
 def test_clients_are_answered_as_recorded(file: Path, byte_by_byte: bool, request: pytest.FixtureRequest) -> None:
     recorded = file.read_text(encoding="utf-8")
     settings = SETTINGS.get(file.stem, Settings())
-    answered = replay(recorded, settings, byte_by_byte=byte_by_byte, users=file.stem == "connecting_login")
+    answered = replay(
+        recorded,
+        settings,
+        byte_by_byte=byte_by_byte,
+        users=file.stem == "connecting_login",
+        rules=RULES.get(file.stem),
+    )
     if request.config.getoption("--rewrite") and not byte_by_byte:
         file.write_text(answered, encoding="utf-8")
         return

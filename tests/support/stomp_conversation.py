@@ -37,11 +37,13 @@ PASSWORDS = {"ann": "a:secret "}
 class Scene:
     """A broker and its STOMP sessions, with answers given at once."""
 
-    def __init__(self, settings: Settings, *, byte_by_byte: bool = False, users: bool = False) -> None:
+    def __init__(
+        self, settings: Settings, *, byte_by_byte: bool = False, users: bool = False, rules: Rules | None = None
+    ) -> None:
         self._settings = settings
         self._byte_by_byte = byte_by_byte
         self._users = users
-        self._server = BrokerOnStore(Rules(recovery_grace=0))
+        self._server = BrokerOnStore(rules or Rules(recovery_grace=0))
         self._sessions: dict[str, Session] = {}
         self._lost: list[tuple[str, Session]] = []
         self._closed: set[str] = set()
@@ -180,9 +182,11 @@ def _shown(data: bytes) -> str:
     return f"{head} | {body}" if body else head
 
 
-def replay(text: str, settings: Settings, *, byte_by_byte: bool = False, users: bool = False) -> str:
+def replay(
+    text: str, settings: Settings, *, byte_by_byte: bool = False, users: bool = False, rules: Rules | None = None
+) -> str:
     """The conversation with the answers that are given now."""
-    scene = Scene(settings, byte_by_byte=byte_by_byte, users=users)
+    scene = Scene(settings, byte_by_byte=byte_by_byte, users=users, rules=rules)
     exchanges = []
     for exchange in text.strip("\n").split("\n\n"):
         asked = exchange.partition(f"\n{DASHES}")[0].split("\n")
