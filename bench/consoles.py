@@ -2,8 +2,8 @@
 
 python -m bench.consoles [--seconds N] [--consoles N] [--deep N] [--json]
 
-Each console has a live stream, looks at the queue that is published to (a tail, and its charts every three seconds),
-and every two seconds reads the page of queues and a page of the deep queue, as a browser would.
+Each console has a live stream, reads the charts of the queue that is published to every three seconds, and every two
+seconds the page of queues and a page of the deep queue, as a browser would.  Then each watches that queue's tail, too.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import asyncio
 import contextlib
 import itertools
 import os
-import statistics
 import time
+from typing import NamedTuple
 
 from bench.baseline import BODY
 from bench.report import Figure, report
@@ -23,6 +23,13 @@ from rmimom.admin_token import Token, read_token
 RATE = 300
 BROWSE_PERIOD = 2.0
 CHART_PERIOD = 3.0
+
+
+class Round(NamedTuple):
+    """Milliseconds of each send, sorted, and how much of a processor the server used meanwhile."""
+
+    took: list[float]
+    processor: float
 
 
 def fill(pipe: Pipe, nameserver: str, messages: int) -> None:
@@ -74,12 +81,12 @@ def consume(pipe: Pipe, nameserver: str) -> None:
             receiver.receive(timeout=0.5)
 
 
-def watch(pipe: Pipe, url: str, token: Token, consoles: int) -> None:
+def watch(pipe: Pipe, url: str, token: Token, consoles: int, tails: bool) -> None:
     """Be so many open consoles, until told to stop; then tell how many pages and events came."""
-    pipe.send(asyncio.run(_watch(pipe, url, token, consoles)))
+    pipe.send(asyncio.run(_watch(pipe, url, token, consoles, tails)))
 
 
-async def _watch(pipe: Pipe, url: str, token: Token, consoles: int) -> tuple[int, int]:
+async def _watch(pipe: Pipe, url: str, token: Token, consoles: int, tails: bool) -> tuple[int, int]:
     import httpx
 
     pages = itertools.count()
@@ -105,12 +112,13 @@ async def _watch(pipe: Pipe, url: str, token: Token, consoles: int) -> tuple[int
             form = {"user": token.user, "password": token.password, "next": "/"}
             answer = await client.post("/login", data=form)
             assert answer.status_code == 303, answer.text
-            wanted = (
+            wanted = [
                 listen(client, "/api/v1/events"),
-                listen(client, "/api/v1/queues/timed/tail"),
                 look(client, BROWSE_PERIOD, "/queues", "/queues/deep/messages"),
                 look(client, CHART_PERIOD, "/api/v1/queues/timed/history"),
-            )
+            ]
+            if tails:
+                wanted.append(listen(client, "/api/v1/queues/timed/tail"))
             tasks += map(asyncio.create_task, wanted)
             await asyncio.sleep(BROWSE_PERIOD / consoles)
         pipe.send("ready")
@@ -140,42 +148,49 @@ def measure(seconds: int, consoles: int, deep: int) -> list[Figure]:
         publisher.hear()
         consumer.hear()
 
-        def round_of_sends() -> list[float]:
+        def round_of_sends() -> Round:
+            began, used = time.monotonic(), made.processor_seconds
             publisher.say("go")
-            return sorted(publisher.hear())
+            took = sorted(publisher.hear())
+            return Round(took, (made.processor_seconds - used) / (time.monotonic() - began))
+
+        def beside(tails: bool) -> tuple[Round, int, int]:
+            token = _token(made)
+            watcher = Worker(watch, token.http, token, consoles, tails)
+            watcher.hear()
+            took = round_of_sends()
+            watcher.say("stop")
+            pages, events = watcher.hear()
+            watcher.end()
+            return took, pages, events
 
         round_of_sends()  # warms up
         before = round_of_sends()
-        token = _token(made)
-        watcher = Worker(watch, token.http, token, consoles)
-        watcher.hear()
-        beside = round_of_sends()
-        watcher.say("stop")
-        pages, events = watcher.hear()
-        watcher.end()
+        looking, pages, events = beside(tails=False)
+        watching, _, _ = beside(tails=True)
         after = round_of_sends()
         publisher.say("stop")
         consumer.say("stop")
         publisher.end()
         consumer.end()
-    alone = sorted(before + after)
-    base = statistics.median(alone)
-    tail = alone[int(len(alone) * 0.99)]
-    beside_tail = beside[int(len(beside) * 0.99)]
+    alone = Round(sorted(before.took + after.took), (before.processor + after.processor) / 2)
     return [
-        Figure(f"send at {RATE}/s, no console, p50", base, "ms"),
-        Figure(f"send at {RATE}/s, no console, p99", tail, "ms"),
-        Figure(
-            f"send at {RATE}/s, {consoles} consoles, p50",
-            statistics.median(beside),
-            "ms",
-            statistics.median(beside) / base,
-            "without",
-        ),
-        Figure(f"send at {RATE}/s, {consoles} consoles, p99", beside_tail, "ms", beside_tail / tail, "without"),
+        *_figures("no console", alone, None),
+        *_figures(f"{consoles} consoles", looking, alone),
+        *_figures(f"{consoles} with tails", watching, alone),
         Figure("pages that the consoles read", pages, "pages"),
         Figure("events that they were told", events, "events"),
     ]
+
+
+def _figures(what: str, found: Round, alone: Round | None) -> list[Figure]:
+    against = "no console" if alone else ""
+    figures = [Figure(f"server, {what}", found.processor * 100, "% of a processor")]
+    for name, place in (("p50", 0.5), ("p99", 0.99)):
+        value = found.took[int(len(found.took) * place)]
+        ratio = value / alone.took[int(len(alone.took) * place)] if alone else None
+        figures.append(Figure(f"send at {RATE}/s, {what}, {name}", value, "ms", ratio, against))
+    return figures
 
 
 if __name__ == "__main__":

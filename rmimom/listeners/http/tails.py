@@ -26,6 +26,9 @@ from rmimom.selector import MessageValues, Selector, parse_selector
 MOST_TAILS: Final = 50
 MOST_AT_ONCE: Final = 50
 """Messages that wait for one stream; as many more as come meanwhile are dropped."""
+MOST_OF_ALL: Final = 100
+"""Messages that wait for all streams together, but for a few for each: to make JSON of them takes the server's time."""
+LEAST_AT_ONCE: Final = 5
 MOST_BYTES: Final = 1024 * 1024
 """Bytes of messages that wait for one stream, but for a single message that is larger."""
 PERIOD: Final = 0.25
@@ -61,9 +64,10 @@ class Tail:
 
     def _take(self, arrived: Arrived) -> None:
         """In the course of delivery: as little as can be."""
+        most = self._tails.share
         for message in arrived.messages:
             size = self._bytes + len(message.frame)
-            if len(self._waiting) < MOST_AT_ONCE and (size <= MOST_BYTES or not self._waiting):
+            if len(self._waiting) < most and (size <= MOST_BYTES or not self._waiting):
                 self._waiting.append(message)
                 self._bytes = size
             else:
@@ -78,7 +82,7 @@ class Tail:
     def leave(self) -> None:
         """Take nothing any more.  Twice is harmless."""
         self._engine.unfollow(self._destination, self._take)
-        self._tails.open.discard(self)
+        self._tails.leave(self)
 
     async def events(self, view: ServerView) -> AsyncIterator[bytes]:
         """The events as they come, until the stream is closed or the server is not active any more."""
@@ -115,6 +119,7 @@ class Tails:
 
     def __init__(self) -> None:
         self.open: set[Tail] = set()
+        self.share = MOST_AT_ONCE
 
     def begin(self, engine: Engine, destination: Destination, selector: str) -> Tail:
         """Another stream.  Raises Refusal if there are too many, and InvalidSelectorError."""
@@ -126,7 +131,17 @@ class Tails:
             )
         tail = Tail(self, engine, destination, selector)
         self.open.add(tail)
+        self._divide()
         return tail
+
+    def leave(self, tail: Tail) -> None:
+        """One stream less; harmless if it is not open."""
+        self.open.discard(tail)
+        self._divide()
+
+    def _divide(self) -> None:
+        """How many messages may wait for each stream."""
+        self.share = max(LEAST_AT_ONCE, min(MOST_AT_ONCE, MOST_OF_ALL // max(1, len(self.open))))
 
     def close(self) -> None:
         """End all streams."""

@@ -63,6 +63,7 @@ def test_what_comes_is_shown_and_stays_where_it_is() -> None:
 
 def test_too_many_are_counted_and_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tails, "MOST_AT_ONCE", 3)
+    monkeypatch.setattr(tails, "LEAST_AT_ONCE", 3)
 
     async def conversation(room: Room) -> None:
         _, stream = tail(room)
@@ -72,6 +73,21 @@ def test_too_many_are_counted_and_dropped(monkeypatch: pytest.MonkeyPatch) -> No
         await send(room, "h")
         event = await told(stream)
         assert ([item["preview"] for item in event["items"]], event["dropped"]) == (["h"], 0)
+
+    in_room(conversation)
+
+
+def test_many_streams_share_what_is_shown() -> None:
+    async def conversation(room: Room) -> None:
+        made = [tail(room) for _ in range(10)]
+        await send(room, *"x" * 60)
+        event = await told(made[0][1])
+        assert (len(event["items"]), event["dropped"]) == (10, 50)
+        for one, _ in made[1:]:
+            one.leave()
+        await send(room, *"x" * 60)
+        event = await told(made[0][1])
+        assert (len(event["items"]), event["dropped"]) == (50, 10)
 
     in_room(conversation)
 
