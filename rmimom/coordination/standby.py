@@ -181,6 +181,7 @@ class ServerObject:
             size = copy.tell()
             copy.close()
             if size != self._expected or self._digest.hexdigest() != digest:
+                self._path.unlink(missing_ok=True)
                 raise StoreDamagedError(
                     f"the copy was damaged on its way: {size} of {self._expected} bytes came, and the checksum is "
                     f"{'right' if self._digest.hexdigest() == digest else 'wrong'}",

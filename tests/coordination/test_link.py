@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from support.coordination import A, B, Coordination, batch, configuration, follower_with, make_key, served, store_with
 from support.loops import on_loop, until
+from support.tampering import tampering
 
 from rmimom.cluster.configuration import NOWHERE, Configuration, LogPosition
 from rmimom.cluster.events import ConsentAsked, ConsentGiven, Told
@@ -56,7 +57,7 @@ class Standby:
         self.directory = directory
         self.object = ServerObject(B, coordination, directory)
         self.key = make_key(directory)
-        self.uri = ""
+        self.uri = self.place = ""
         self.links: list[Link] = []
 
     @property
@@ -110,6 +111,7 @@ async def standby(directory: Path, batches: int = 0) -> AsyncIterator[Standby]:
     there = Standby(Coordination(follower), directory)
     try:
         async with served({SERVER_PREFIX + B: there.object}, there.key) as place:
+            there.place = place
             there.uri = f"PYRO:{SERVER_PREFIX}{B}@{place}"
             try:
                 yield there
@@ -310,6 +312,34 @@ async def test_a_damaged_copy_is_refused(tmp_path: Path) -> None:
         with pytest.raises(RemoteCallError, match="0 of 4 bytes came"):
             await call(peer, "end_copy", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
         assert there.sequence == 1
+
+
+@on_loop
+async def test_a_batch_that_is_damaged_on_its_way_is_fetched_again(tmp_path: Path) -> None:
+    async with standby(tmp_path) as there, tampering(there.place, b"queue-2") as way:
+        there.uri = f"PYRO:{SERVER_PREFIX}{B}@{way.place}"
+        link, journal = there.link(store_with(3), range(1, 4))
+        await until(lambda: link.phase is LinkPhase.CLOSED)
+        assert "its checksum is wrong" in journal.why
+        assert (way.changed, there.coordination.acknowledged, there.sequence) == (1, [], 1)
+        # It subscribes anew, and gets from the active what it lacks.
+        link, journal = there.link(store_with(3), range(1, 4))
+        await until(lambda: link.phase is LinkPhase.IN_STEP)
+        assert "needs a copy" not in journal.told
+        assert there.sequence == 3
+
+
+@on_loop
+async def test_a_copy_that_is_damaged_on_its_way_is_fetched_again(tmp_path: Path) -> None:
+    async with standby(tmp_path) as there, tampering(there.place, b"queue-2") as way:
+        there.uri = f"PYRO:{SERVER_PREFIX}{B}@{way.place}"
+        link, journal = there.link(store_with(3))
+        await until(lambda: link.phase is LinkPhase.CLOSED)
+        assert "the checksum is wrong" in journal.why
+        assert (way.changed, there.sequence, "copy" in there.files()) == (1, 0, False)
+        link, journal = there.link(store_with(3))
+        await until(lambda: link.phase is LinkPhase.IN_STEP)
+        assert there.sequence == 3
 
 
 @on_loop
