@@ -47,7 +47,9 @@ def configure_logging(level: str, stream: TextIO | None = None) -> None:
     root.addHandler(handler)
     root.setLevel(level.upper())
     # asyncio tells each of its steps at level info; Pyro5 tells as an error what it also raises, and we tell that.
+    # The client in a server is what listens to the heart of the active one: what is heard is told by the coordinator.
     quiet = level != "debug"
     logging.getLogger("asyncio").setLevel(max(logging.WARNING, root.level) if quiet else logging.NOTSET)
-    logging.getLogger("Pyro5").setLevel(logging.CRITICAL if quiet else logging.NOTSET)
+    for name in ("Pyro5", "rmimom.client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL if quiet else logging.NOTSET)
     logging.captureWarnings(True)

@@ -7,11 +7,12 @@ import pytest
 from support.brokers import NOW, BrokerOnStore
 from support.messages import frame_for
 
-from rmimom.commands import Commit, Connect, PutUser, RemoveUser, Send, Subscribe
+from rmimom.commands import Commit, Connect, CreateDestination, PutUser, RemoveUser, Send, Subscribe
+from rmimom.composite import parse_target
 from rmimom.core.state import SERVER, Rules
-from rmimom.destination import Queue, Topic
+from rmimom.destination import Destination, Queue, Topic
 from rmimom.effects import Accepted, Deliver, Refused
-from rmimom.errors import JMSError, JMSSecurityError, MessageFormatError, MessageTooLargeError
+from rmimom.errors import InvalidDestinationError, JMSError, JMSSecurityError, MessageFormatError, MessageTooLargeError
 from rmimom.frame import Frame, decode_frame, encode
 from rmimom.records import DestinationCreated, MessagesStored, ProducerAdvanced
 
@@ -199,3 +200,26 @@ def test_nobody_sends_in_the_name_of_another(hidden: bool) -> None:
         assert outcome.records == []
     made.handle(RemoveUser(SERVER, "ann"))
     assert isinstance(made.handle(Send("p", "", 0, Q, [claiming("bob")])).reply, Accepted)
+
+
+HEARTBEAT, COORDINATION = Topic("rmimom.heartbeat"), Topic("rmimom.coordination")
+
+
+@pytest.mark.parametrize("wanted", [HEARTBEAT, COORDINATION, parse_target("queue://q,topic://rmimom.heartbeat")])
+def test_nobody_but_the_server_sends_to_its_own_destinations(wanted: Destination) -> None:
+    """A false heartbeat could hide the true ones, and a server that lives would be taken for dead."""
+    made = room()
+    made.handle(CreateDestination(SERVER, HEARTBEAT))
+    made.handle(Subscribe("p", 1, HEARTBEAT))
+    refused = made.handle(Send("p", "x", 1, wanted, [frame_for(wanted, "false", persistent=False)]))
+    assert isinstance(refused.reply, Refused)
+    assert isinstance(refused.reply.error, InvalidDestinationError)
+    assert not any(isinstance(effect, Deliver) for effect in refused.effects)
+    told = made.handle(Send(SERVER, "", 0, HEARTBEAT, [frame_for(HEARTBEAT, "true", persistent=False)]))
+    assert any(isinstance(effect, Deliver) for effect in told.effects)
+
+
+def test_nobody_but_servers_subscribes_to_what_servers_alone_may_hear() -> None:
+    refused = room().handle(Subscribe("p", 1, COORDINATION))
+    assert isinstance(refused.reply, Refused)
+    assert isinstance(refused.reply.error, InvalidDestinationError)

@@ -16,16 +16,18 @@ from rmimom import (
     AcknowledgeMode,
     Connection,
     ConnectionEvent,
+    HeartbeatSubscriber,
     Message,
     Queue,
     Session,
+    SuspicionLevel,
     Topic,
     TransactionRolledBackError,
     aio,
 )
 from rmimom.client.consumer import Consumer
 from rmimom.client.transport import Channel
-from rmimom.errors import ConnectionFailedError
+from rmimom.errors import ConnectionFailedError, InvalidDestinationError
 from rmimom.frame import CommitRequest
 
 ORDERS, BILLS, NEWS = Queue("orders"), Queue("bills"), Topic("news")
@@ -138,6 +140,33 @@ def test_the_application_hears_which_server_was_lost_and_found(scene: Scene) -> 
         ("restored", second.location, second.server_id, False),
     ]
     assert events[1].epoch > events[0].epoch
+
+
+def test_any_client_may_listen_to_the_heart_of_the_servers(scene: Scene) -> None:
+    """With the same class that standbys use; only servers hear their coordination."""
+    beaten: set[str] = set()
+    suspected: list[str] = []
+    session = scene.connect(start=False).create_session()
+    watch = HeartbeatSubscriber(
+        session.create_subscriber(Topic("rmimom.heartbeat")),
+        lambda name, level, _phi: suspected.append(f"{name} {level.value}"),
+        on_beat=lambda beat: beaten.add(beat.name),
+    )
+    session._connection.start()
+    with watch:
+        wait_for(lambda: beaten == {scene.first.server_id}, "heartbeat")
+        second = scene.fail_over()
+        wait_for(lambda: beaten == {scene.first.server_id, second.server_id}, "heartbeat of the new active")
+        wait_for(lambda: f"{scene.first.server_id} failed" in suspected, "suspicion")
+        assert watch.level(second.server_id) is SuspicionLevel.ALIVE
+    other = scene.connect().create_session()
+    with pytest.raises(InvalidDestinationError):
+        other.create_publisher(Topic("rmimom.heartbeat")).publish({"name": second.server_id}, persistent=False)
+    with pytest.raises(InvalidDestinationError):
+        other.create_subscriber(Topic("rmimom.coordination"))
+    # A standby says in its own words what it hears, and nothing twice.
+    client_lines = [line for line in second.log.splitlines() if line.split()[2:3] == ["client"]]
+    assert client_lines == []
 
 
 class Held:

@@ -17,7 +17,7 @@ def restored() -> Iterator[None]:
     """Leave logging as it was."""
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
-    levels = {name: logging.getLogger(name).level for name in ("asyncio", "Pyro5")}
+    levels = {name: logging.getLogger(name).level for name in ("asyncio", "Pyro5", "rmimom.client")}
     yield
     logging.captureWarnings(False)
     root.handlers[:] = handlers
@@ -44,6 +44,9 @@ def test_what_is_below_the_level_is_not_there() -> None:
     assert logged("info", "asyncio", logging.INFO, "x") == ""
     assert logged("info", "Pyro5.client", logging.ERROR, "x") == ""
     assert "asyncio" in logged("debug", "asyncio", logging.INFO, "x")
+    # The client that listens to the heart of the active: its losses are told by the coordinator.
+    assert logged("info", "rmimom.client", logging.ERROR, "x") == ""
+    assert "client" in logged("debug", "rmimom.client", logging.DEBUG, "x")
 
 
 def test_a_peer_cannot_forge_a_line_or_speak_to_the_terminal() -> None:
