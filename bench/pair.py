@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.scene import name_server, processor_seconds, start_process, wait_ready
-from rmimom.admin.remote import Whereabouts, administration
-from rmimom.destination import CLUSTER_NAME
+from rmimom.admin.client import Client
+from rmimom.admin.where import Given, connect
 
 SYNC_LIMIT = 120.0
 """Seconds that a standby may take to have everything that the active has."""
@@ -29,7 +29,7 @@ class Member:
             "--cluster-key", str(directory / "cluster.key"),
             "--port", "0",
             "--stomp", "off",
-            "--http", "off",
+            "--http", "127.0.0.1:0",
             "--log-level", "error",
             "--ready-file", str(self._ready),
         )  # fmt: skip
@@ -59,10 +59,9 @@ class Member:
             self._process.wait(timeout=60)
             self._process = None
 
-    @property
-    def where(self) -> Whereabouts:
-        """For administration."""
-        return Whereabouts(None, None, self.data, None)
+    def administration(self) -> Client:
+        """For orders to this very server."""
+        return connect(Given(data=self.data))
 
 
 class Pair:
@@ -92,15 +91,15 @@ class Pair:
             time.sleep(0.02)
 
     def _in_sync(self) -> bool:
-        with administration(self.active.where, CLUSTER_NAME) as cluster:
-            found = cluster.status()
+        with self.active.administration() as admin:
+            found = admin.get("/cluster")["status"]
         servers = found["servers"]
         return len(servers) == 2 and found["phase"] == "active" and all(server["in_sync"] for server in servers)
 
     def switch_over(self) -> None:
         """Let the standby become active, as an operator does; returns when it is decided."""
-        with administration(self.active.where, CLUSTER_NAME) as cluster:
-            cluster.switchover()
+        with self.active.administration() as admin:
+            admin.post("/cluster/switchover", {"to": None})
         self.change_places()
 
     def stop(self) -> None:
