@@ -53,7 +53,9 @@ class RemoteObjects:
 
     def _follow(self, change: DestinationAdded | DestinationRemoved) -> None:
         if isinstance(change, DestinationAdded):
-            self._add(change.destination)
+            # It may have been decided before these objects were made, and be told only now that it is on disk.
+            if change.destination.registered_name not in self._registry:
+                self._add(change.destination)
         else:
             self._registry.unregister(change.destination.registered_name)
 
