@@ -133,6 +133,18 @@ def _doctor() -> click.Command:
     return doctor
 
 
+def _export() -> click.Command:
+    from rmimom.admin.commands.exporting import export
+
+    return export
+
+
+def _import() -> click.Command:
+    from rmimom.admin.commands.importing import import_group
+
+    return import_group
+
+
 def _context() -> click.Command:
     from rmimom.admin.commands.context import context
 
@@ -172,6 +184,8 @@ LOADERS: Final = {
     "user": _user,
     "check": _check,
     "doctor": _doctor,
+    "export": _export,
+    "import": _import,
     "context": _context,
     "explain": _explain,
     "completion": _completion,

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "admin.md"
 COMMANDS = dict(commands(main))
 # They give no facts of the server, or a form of their own that belongs to those who read it.
-WITHOUT_JSON = {("completion",)}
+WITHOUT_JSON = {("completion",), ("export", "definitions"), ("export", "messages")}
 LOOKS = {"ls", "show", "status", "warnings", "browse", "show-message", "trace", "top"}
 
 
