@@ -25,7 +25,7 @@ class Page(HTMLParser):
         self.words: list[str] = []
         self.elements: list[tuple[str, dict[str, str]]] = []
         self.open: list[str] = []
-        self.textarea = ""
+        self.textareas: dict[int, str] = {}
         self._options: dict[int, str] = {}
         self.feed(self.source)
         self.close()
@@ -42,7 +42,8 @@ class Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         self.words.append(data)
         if self.open[-1:] == ["textarea"]:
-            self.textarea += data
+            area = id(self.elements[-1][1])
+            self.textareas[area] = self.textareas.get(area, "") + data
         elif self.open[-1:] == ["option"]:
             self._options[id(self.elements[-1][1])] = data
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from rmimom.errors import MessageFormatError, MessageTooLargeError
 from rmimom.listeners.http.problems import Refusal, bad_request
 
 MOST_FIELDS: Final = 20_000
+_SMALL: Final = 64 * 1024
 _FORM: Final = "application/x-www-form-urlencoded"
 
 
@@ -51,11 +53,16 @@ async def read_form(request: Request, most: int) -> Form:
         size += len(part)
         if size > most:
             raise MessageTooLargeError(f"the form is larger than {most} bytes", limit=most)
+    data = b"".join(parts)
     try:
-        text = b"".join(parts).decode()
-        return Form(parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS))
+        # A large body takes a while, in which messages go on.
+        return await asyncio.to_thread(_parse, data) if size > _SMALL else _parse(data)
     except ValueError as error:  # UnicodeDecodeError among them
         raise bad_request(f"the form cannot be read: {error}") from None
+
+
+def _parse(data: bytes) -> Form:
+    return Form(parse_qsl(data.decode(), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS))
 
 
 def csrf_token(session: str) -> str:

@@ -23,13 +23,16 @@ def filled(page: Page) -> dict[str, Any]:
             fields[found["name"]] = found["value"]
         elif tag == "select":
             select = found["name"]
+        elif tag == "textarea" and found["name"] == "property-value":
+            fields["property-value"].append(page.textareas[id(found)].removeprefix("\n").replace("\n", "\r\n"))
         elif tag == "option" and "selected" in found:
             value = found.get("value") or page.option(found)
             if select.startswith("property-"):
                 fields[select].append(value)
             else:
                 fields[select] = value
-    return {**fields, "body": page.textarea.removeprefix("\n").replace("\r\n", "\n").replace("\n", "\r\n")}
+    [body] = page.every("textarea", name="body")
+    return {**fields, "body": page.textareas[id(body)].removeprefix("\n").replace("\r\n", "\n").replace("\n", "\r\n")}
 
 
 async def only(room: Room, queue: str) -> Any:
@@ -188,7 +191,7 @@ def test_what_is_wrong_is_told_and_what_was_written_stays(wrong: dict[str, Any],
 )
 def test_a_copy_that_nobody_changed_is_the_same(message: dict[str, Any]) -> None:
     async def conversation(room: Room, olga: Visitor) -> None:
-        properties = {"n": {"int": 1}, "t": False, "d": 0.1, "x": {"float": "nan"}, "s": "<>&\"'"}
+        properties = {"n": {"int": 1}, "t": False, "d": 0.1, "x": {"float": "nan"}, "s": "<>&\"'", "l": "a\nb"}
         await room.post("/queues/q/messages", {**message, "properties": properties, "correlation_id": "c"})
         before = await only(room, "q")
         path = f"/queues/q/messages/{before['message']['id']}/edit"
