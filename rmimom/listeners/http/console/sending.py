@@ -102,7 +102,7 @@ def _editable(detail: MessageDetail) -> str | None:
     text = body.text
     # Browsers send every line's end as CR and LF, and have no control characters.
     plain = text.replace("\r\n", "\n") if text.count("\n") == text.count("\r\n") else text
-    if "\r" in plain or any(ord(char) < 32 and char not in "\n\t" for char in plain):
+    if any(ord(char) < 32 and char not in "\n\t" for char in plain):
         return None
     return text
 
