@@ -23,7 +23,7 @@ class Persist(msgspec.Struct, frozen=True, tag=True):
 class ReadChain(msgspec.Struct, frozen=True, tag=True):
     """List the configurations at the name server soon: the answer is ChainRead or NameServerAway.
 
-    After NameServerAway it is for the server to ask again, with backoff, while `state.waits_for_witness`.
+    After NameServerAway it is for the server to ask again, with backoff, while `rules.waits_for_witness`.
     """
 
 

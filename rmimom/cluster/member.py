@@ -24,24 +24,17 @@ from rmimom.cluster.actions import (
     Acknowledge,
     Action,
     AskConsent,
-    BecomeActive,
     Follow,
     GiveConsent,
-    Persist,
     ReadChain,
-    Reconfigured,
     Refuse,
-    Register,
-    Release,
     Remove,
     Report,
-    ResumeDeciding,
-    StepDown,
     StopAcknowledging,
     StopDeciding,
     Tell,
 )
-from rmimom.cluster.configuration import NOWHERE, Configuration, LogPosition
+from rmimom.cluster.configuration import NOWHERE
 from rmimom.cluster.events import (
     Acknowledged,
     ChainRead,
@@ -61,6 +54,7 @@ from rmimom.cluster.events import (
     Told,
 )
 from rmimom.cluster.state import Phase, State
+from rmimom.cluster.turn import Turn
 
 
 class Member:
@@ -85,7 +79,7 @@ def start(state: State, *, may_begin: bool) -> tuple[State, tuple[Action, ...]]:
 
     `may_begin` (`--active`): if there is no configuration at all, this server may make the first.
     """
-    turn = _Turn(state)
+    turn = Turn(state)
     held = state.held
     if held is None:
         turn.change(starting=may_begin)
@@ -101,173 +95,10 @@ def start(state: State, *, may_begin: bool) -> tuple[State, tuple[Action, ...]]:
 
 def handle(state: State, event: Event) -> tuple[State, tuple[Action, ...]]:
     """What an event changes, and what is to be done, in this order."""
-    turn = _Turn(state)
+    turn = Turn(state)
     if state.phase is not Phase.OUT:
         _HANDLERS[type(event)](turn, event)
     return turn.end()
-
-
-def waits_for_witness(state: State) -> bool:
-    """Whether something is to be changed that the name server has to answer for: then it should be asked soon."""
-    if state.phase is Phase.OUT:
-        return False
-    return bool(
-        state.promise is not None
-        or state.starting
-        or state.forcing
-        or state.held is None
-        or state.forgotten
-        or (state.suspected and state.is_member)
-        or (state.heir and state.drained)
-        or (state.phase is Phase.ACTIVE and rules.wished(state) is not None)
-    )
-
-
-class _Turn:
-    """The state while one event is handled, and the actions so far."""
-
-    def __init__(self, state: State) -> None:
-        self.state = state
-        self.actions: list[Action] = []
-
-    def change(self, **fields: Any) -> None:
-        self.state = msgspec.structs.replace(self.state, **fields)
-
-    def do(self, action: Action) -> None:
-        if not (isinstance(action, ReadChain) and action in self.actions):
-            self.actions.append(action)
-
-    def end(self) -> tuple[State, tuple[Action, ...]]:
-        return self.state, tuple(self.actions)
-
-    def refuse(self, why: str) -> None:
-        """Say that a wish cannot be fulfilled; once, not at each attempt."""
-        if self.state.refusal != why:
-            self.change(refusal=why)
-            self.do(Refuse(why))
-
-    def give_up(self, why: str, *, data: bool = True) -> None:
-        if self.state.phase is Phase.ACTIVE:
-            self.do(StepDown(why))
-        self.change(phase=Phase.OUT, refusal=why)
-        self.do(Refuse(why, final=True, data=data))
-
-    def promise(self, configuration: Configuration) -> None:
-        self.change(promise=configuration, consents=(), refusal="")
-        self.do(Persist(self.state.held, configuration))
-
-    def claim(self, seal: str) -> None:
-        promise = self.state.promise
-        assert promise is not None
-        self.do(Register(promise.sealed(seal)))
-
-    # -- a configuration was decided -------------------------------------------------------------------------------
-
-    def adopt(self, configuration: Configuration) -> None:
-        """Hold a configuration that is decided and newer than what was held, and be what it makes of this server."""
-        before = self.state
-        promise = before.promise
-        if promise is not None and promise.number <= configuration.number:
-            promise = None
-        self.change(held=configuration, promise=promise, consents=(), refusal="", forgotten=False)
-        self.do(Persist(configuration, promise))
-        if configuration.active == before.me:
-            self._adopt_as_active(before, configuration)
-        else:
-            self._adopt_as_follower(before, configuration)
-        if configuration == before.promise and configuration.active == before.me and self.state.phase is Phase.ACTIVE:
-            # Decided by consent to what this server proposed, however it heard of it: it alone registers it, once.
-            self.do(Register(configuration))
-
-    def _adopt_as_active(self, before: State, configuration: Configuration) -> None:
-        epoch = before.held.epoch if before.held else 0
-        if before.phase is Phase.ACTIVE and configuration.epoch == epoch:
-            self._reconfigure(configuration)
-        elif configuration.epoch == epoch:
-            # An earlier process of this server was active in this epoch; its effects are not ours to release.
-            self.change(phase=Phase.IDLE, starting=True, suspected="")
-            self.do(ReadChain())
-        elif configuration.began != before.position:
-            self.give_up(
-                f"this server should be active from {tuple(configuration.began)} in configuration"
-                f" {configuration.number}, but its log ends at {tuple(before.position)}: its data was"
-                " changed or restored"
-            )
-        else:
-            if before.phase is Phase.ACTIVE:
-                self.do(StepDown("an operator forced a new epoch"))
-            # Whoever is a member of a new epoch was chosen because its log ends where the epoch begins.
-            acked = tuple((server, configuration.began) for server in configuration.standbys)
-            self._forget_wishes()
-            self.change(phase=Phase.ACTIVE, released=configuration.began, acked=acked)
-            self.do(BecomeActive(configuration))
-
-    def _reconfigure(self, configuration: Configuration) -> None:
-        state = self.state
-        interesting = {*configuration.members, *(server for server, _ in state.joined)}
-        lost = tuple(pair for pair in state.lost if pair[0] in configuration.members)
-        self.change(
-            acked=tuple(pair for pair in state.acked if pair[0] in interesting),
-            lost=lost,
-            outcast=tuple(server for server in state.outcast if server in configuration.members),
-        )
-        self.do(Reconfigured(configuration))
-        for server in configuration.standbys:
-            if server not in dict(lost):
-                self.do(Tell(server, configuration))
-        self.release()
-        if waits_for_witness(self.state):
-            self.do(ReadChain())
-
-    def _adopt_as_follower(self, before: State, configuration: Configuration) -> None:
-        if before.phase is Phase.ACTIVE:
-            self.do(StepDown(f"{configuration.active} is active in configuration {configuration.number}"))
-            if before.heir == configuration.active:
-                self.do(Tell(configuration.active, configuration))
-        same = before.held is not None and before.held.epoch == configuration.epoch
-        if same and before.phase is Phase.FOLLOWING:
-            return
-        if same and before.phase in (Phase.STOPPING, Phase.STOPPED) and self.state.is_member and before.suspected:
-            self.do(ReadChain())
-            return
-        self._forget_wishes()
-        self.change(phase=Phase.FOLLOWING)
-        self.do(Follow(configuration))
-
-    def _forget_wishes(self) -> None:
-        self.change(
-            starting=False,
-            suspected="",
-            forcing=False,
-            released=NOWHERE,
-            acked=(),
-            joined=(),
-            lost=(),
-            outcast=(),
-            heir="",
-            stays=True,
-            drained=False,
-        )
-
-    # -- serving ---------------------------------------------------------------------------------------------------
-
-    def release(self) -> None:
-        """Release what may be released, if there is more of it now."""
-        position = rules.releasable(self.state)
-        if position > self.state.released:
-            self.change(released=position)
-            self.do(Release(position))
-
-    def abort_switchover(self, why: str) -> None:
-        """Go on serving, if the switchover is not promised yet."""
-        if self.state.heir and (self.state.promise is None or self.state.promise.active == self.state.me):
-            self.change(heir="", stays=True, drained=False)
-            self.do(ResumeDeciding(why))
-
-    def note_acked(self, server: str, position: LogPosition) -> None:
-        acked = dict(self.state.acked)
-        acked[server] = max(acked.get(server, NOWHERE), position)
-        self.change(acked=tuple(sorted(acked.items())))
 
 
 def _following(state: State) -> State:
@@ -277,7 +108,7 @@ def _following(state: State) -> State:
 # -- the name server ---------------------------------------------------------------------------------------------------
 
 
-def _chain_read(turn: _Turn, event: ChainRead) -> None:
+def _chain_read(turn: Turn, event: ChainRead) -> None:
     newest = rules.newest_decided(turn.state, event.entries)
     if newest is not None:
         turn.adopt(newest)
@@ -295,7 +126,7 @@ def _chain_read(turn: _Turn, event: ChainRead) -> None:
         _forgotten(turn, event)
 
 
-def _begin(turn: _Turn, event: ChainRead) -> None:
+def _begin(turn: Turn, event: ChainRead) -> None:
     """Nothing is held: the first start of this server."""
     state, others = turn.state, event.entries
     if others:
@@ -318,7 +149,7 @@ def _begin(turn: _Turn, event: ChainRead) -> None:
         turn.refuse(f"no server of cluster {state.cluster} is known yet; start one with --active")
 
 
-def _go_on(turn: _Turn, event: ChainRead) -> None:
+def _go_on(turn: Turn, event: ChainRead) -> None:
     """The name server remembers what is held, and it is the newest."""
     state = turn.state
     if state.promise is not None:
@@ -343,7 +174,7 @@ def _go_on(turn: _Turn, event: ChainRead) -> None:
             turn.do(Remove(superseded))
 
 
-def _forgotten(turn: _Turn, event: ChainRead) -> None:
+def _forgotten(turn: Turn, event: ChainRead) -> None:
     """The name server does not know what is held: nothing can be changed there."""
     state = turn.state
     assert state.held is not None
@@ -371,7 +202,7 @@ def _forgotten(turn: _Turn, event: ChainRead) -> None:
             turn.do(Follow(newest, hint=True))
 
 
-def _ask_consent(turn: _Turn) -> None:
+def _ask_consent(turn: Turn) -> None:
     """Ask the other members for their promise; if there are none, ours is all that is needed."""
     state = turn.state
     promise = state.promise
@@ -385,7 +216,7 @@ def _ask_consent(turn: _Turn) -> None:
             turn.do(AskConsent(server, promise, given))
 
 
-def _name_server_away(turn: _Turn, event: NameServerAway) -> None:
+def _name_server_away(turn: Turn, event: NameServerAway) -> None:
     state = turn.state
     if state.phase is Phase.IDLE and state.starting:
         proposal = rules.witness_again(state, event.seal)
@@ -395,11 +226,11 @@ def _name_server_away(turn: _Turn, event: NameServerAway) -> None:
             _ask_consent(turn)
             return
     turn.abort_switchover("the name server does not answer")
-    if waits_for_witness(turn.state):
+    if rules.waits_for_witness(turn.state):
         turn.refuse("the name server does not answer; nothing can be changed before it does")
 
 
-def _told(turn: _Turn, event: Told) -> None:
+def _told(turn: Turn, event: Told) -> None:
     state, told = turn.state, event.configuration
     if state.held is None:
         if state.position != NOWHERE:
@@ -417,7 +248,7 @@ def _told(turn: _Turn, event: Told) -> None:
 # -- the log -----------------------------------------------------------------------------------------------------------
 
 
-def _stored(turn: _Turn, event: Stored) -> None:
+def _stored(turn: Turn, event: Stored) -> None:
     turn.change(position=event.position)
     if turn.state.phase is Phase.ACTIVE:
         turn.release()
@@ -425,7 +256,7 @@ def _stored(turn: _Turn, event: Stored) -> None:
         turn.do(Acknowledge(event.position))
 
 
-def _acknowledged(turn: _Turn, event: Acknowledged) -> None:
+def _acknowledged(turn: Turn, event: Acknowledged) -> None:
     state = turn.state
     interesting = rules.required(state)
     if state.phase is not Phase.ACTIVE or event.server not in interesting:
@@ -439,7 +270,7 @@ def _acknowledged(turn: _Turn, event: Acknowledged) -> None:
         turn.do(ReadChain())
 
 
-def _joined(turn: _Turn, event: Joined) -> None:
+def _joined(turn: Turn, event: Joined) -> None:
     state = turn.state
     if state.phase is not Phase.ACTIVE:
         return
@@ -456,11 +287,11 @@ def _joined(turn: _Turn, event: Joined) -> None:
     )
     turn.note_acked(event.server, event.position)
     turn.release()
-    if waits_for_witness(turn.state):
+    if rules.waits_for_witness(turn.state):
         turn.do(ReadChain())
 
 
-def _lost(turn: _Turn, event: Lost) -> None:
+def _lost(turn: Turn, event: Lost) -> None:
     state = turn.state
     if state.phase is not Phase.ACTIVE:
         return
@@ -475,20 +306,20 @@ def _lost(turn: _Turn, event: Lost) -> None:
     if event.server == state.heir:
         turn.abort_switchover(f"{event.server} is lost: {event.why}")
     turn.release()
-    if waits_for_witness(turn.state):
+    if rules.waits_for_witness(turn.state):
         turn.do(ReadChain())
 
 
 # -- becoming active ---------------------------------------------------------------------------------------------------
 
 
-def _suspected(turn: _Turn, event: Suspected) -> None:
+def _suspected(turn: Turn, event: Suspected) -> None:
     if turn.state.phase in (Phase.FOLLOWING, Phase.STOPPING, Phase.STOPPED):
         turn.change(suspected=event.why or "not heard")
         turn.do(ReadChain())
 
 
-def _heard(turn: _Turn, _event: Heard) -> None:
+def _heard(turn: Turn, _event: Heard) -> None:
     state = turn.state
     turn.change(suspected="")
     if state.phase is Phase.STOPPED and state.promise is None and not state.forcing:
@@ -497,7 +328,7 @@ def _heard(turn: _Turn, _event: Heard) -> None:
         turn.do(Follow(state.held))
 
 
-def _stopped(turn: _Turn, event: Stopped) -> None:
+def _stopped(turn: Turn, event: Stopped) -> None:
     if turn.state.phase is not Phase.STOPPING:
         return
     turn.change(phase=Phase.STOPPED, position=event.position)
@@ -507,7 +338,7 @@ def _stopped(turn: _Turn, event: Stopped) -> None:
         _heard(turn, Heard())
 
 
-def _hand_over(turn: _Turn, event: HandOver) -> None:
+def _hand_over(turn: Turn, event: HandOver) -> None:
     state = turn.state
     if state.phase is not Phase.ACTIVE:
         turn.do(Refuse("only the active can hand over"))
@@ -520,14 +351,14 @@ def _hand_over(turn: _Turn, event: HandOver) -> None:
         turn.do(StopDeciding())
 
 
-def _drained(turn: _Turn, event: Drained) -> None:
+def _drained(turn: Turn, event: Drained) -> None:
     if turn.state.phase is Phase.ACTIVE and turn.state.heir:
         turn.change(position=event.position, drained=True)
         turn.release()
         turn.do(ReadChain())
 
 
-def _force(turn: _Turn, _event: Force) -> None:
+def _force(turn: Turn, _event: Force) -> None:
     if turn.state.phase is Phase.ACTIVE:
         turn.do(Refuse("this server is active already"))
         return
@@ -536,7 +367,7 @@ def _force(turn: _Turn, _event: Force) -> None:
     turn.do(ReadChain())
 
 
-def _force_on(turn: _Turn, event: ChainRead) -> bool:
+def _force_on(turn: Turn, event: ChainRead) -> bool:
     """Do what the operator asked for; whether anything is left to be done."""
     state = turn.state
     if state.phase is Phase.ACTIVE:
@@ -554,7 +385,7 @@ def _force_on(turn: _Turn, event: ChainRead) -> bool:
 # -- consent -----------------------------------------------------------------------------------------------------------
 
 
-def _consent_asked(turn: _Turn, event: ConsentAsked) -> None:
+def _consent_asked(turn: Turn, event: ConsentAsked) -> None:
     state, proposal = turn.state, event.configuration
     if state.held is not None and proposal.number <= state.held.number and proposal.active != state.me:
         if proposal == state.held:
@@ -571,7 +402,7 @@ def _consent_asked(turn: _Turn, event: ConsentAsked) -> None:
     turn.do(GiveConsent(proposal.active, proposal))
 
 
-def _consent_given(turn: _Turn, event: ConsentGiven) -> None:
+def _consent_given(turn: Turn, event: ConsentGiven) -> None:
     state = turn.state
     if state.phase is not Phase.ACTIVE or state.promise is None or state.promise != event.configuration:
         return
@@ -581,7 +412,7 @@ def _consent_given(turn: _Turn, event: ConsentGiven) -> None:
             turn.adopt(state.promise)
 
 
-_HANDLERS: Final[dict[type[Event], Callable[[_Turn, Any], None]]] = {
+_HANDLERS: Final[dict[type[Event], Callable[[Turn, Any], None]]] = {
     ChainRead: _chain_read,
     NameServerAway: _name_server_away,
     Told: _told,

@@ -140,6 +140,22 @@ def wished(state: State) -> Configuration | None:
     return None
 
 
+def waits_for_witness(state: State) -> bool:
+    """Whether something is to be changed that the name server has to answer for: then it should be asked soon."""
+    if state.phase is Phase.OUT:
+        return False
+    return bool(
+        state.promise is not None
+        or state.starting
+        or state.forcing
+        or state.held is None
+        or state.forgotten
+        or (state.suspected and state.is_member)
+        or (state.heir and state.drained)
+        or (state.phase is Phase.ACTIVE and wished(state) is not None)
+    )
+
+
 def alone(state: State, why: str) -> Configuration:
     """The configuration after the one held, with this server as its only member: a new epoch begins.
 

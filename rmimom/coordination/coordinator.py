@@ -56,7 +56,7 @@ from rmimom.cluster.events import (
     Suspected,
     Told,
 )
-from rmimom.cluster.member import Member, waits_for_witness
+from rmimom.cluster.member import Member
 from rmimom.cluster.state import Phase, State
 from rmimom.coordination.chain_reader import Chain, ChainReader
 from rmimom.coordination.following import Following
@@ -164,7 +164,7 @@ class Coordinator:
         self._tasks: set[asyncio.Task[None]] = set()
         self._role_changes = RoleChanges(roles.give_up)
         self._messenger = Messenger(key.handshake(server_id), settings.standby_timeout)
-        self._reader = ChainReader(witness, self._chain_was_read, lambda: waits_for_witness(self.state))
+        self._reader = ChainReader(witness, self._chain_was_read, lambda: rules.waits_for_witness(self.state))
         self._closed = False
         self._leaving = False
         self._at_home = False

@@ -48,7 +48,7 @@ from rmimom.cluster.events import (
     Suspected,
     Told,
 )
-from rmimom.cluster.member import Member, waits_for_witness
+from rmimom.cluster.member import Member
 from rmimom.cluster.state import Phase, State
 
 FIRST = Configuration(
@@ -118,7 +118,7 @@ def test_the_first_start_claims_configuration_1() -> None:
     wanted = replace(FIRST, seal="")
     assert member.handle(chain(seal="x")) == (Persist(None, wanted), Register(replace(wanted, seal="x")))
     assert member.handle(chain(FIRST)) == (Persist(FIRST, None), BecomeActive(FIRST))
-    assert not waits_for_witness(member.state)
+    assert not rules.waits_for_witness(member.state)
 
 
 def test_a_data_directory_without_a_cluster_begins_a_new_epoch() -> None:

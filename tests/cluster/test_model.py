@@ -16,6 +16,7 @@ from rmimom.cluster.actions import Register
 from rmimom.cluster.configuration import Configuration, LogPosition
 from rmimom.cluster.events import ChainRead
 from rmimom.cluster.state import Phase, State
+from rmimom.cluster.turn import Turn
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -118,7 +119,7 @@ def a_claim_by_a_server_that_is_not_a_member(patch: pytest.MonkeyPatch) -> None:
 
 @bug(Bounds(batches=1, suspicions=1, forgets=1, calls=3))
 def registering_again_what_is_held(patch: pytest.MonkeyPatch) -> None:
-    def forgotten(turn: member._Turn, _event: ChainRead) -> None:
+    def forgotten(turn: Turn, _event: ChainRead) -> None:
         if turn.state.phase is Phase.ACTIVE:
             assert turn.state.held is not None
             turn.do(Register(turn.state.held))
