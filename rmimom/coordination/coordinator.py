@@ -280,6 +280,10 @@ class Coordinator:
         if held is not None and held.active != server:
             self._send(server, {"told": held}, held)
 
+    def give_up(self, error: BaseException) -> None:
+        """This server cannot follow with what it is."""
+        self._roles.give_up(error)
+
     def link_lost(self) -> None:
         """The active ships no more."""
         if self._following is not None:

@@ -21,7 +21,7 @@ from rmimom.cluster.events import ConsentAsked, ConsentGiven, Event, Told
 from rmimom.coordination.key import ServerLogin
 from rmimom.coordination.link import ANNOTATION
 from rmimom.coordination.shipment import unpack
-from rmimom.errors import IllegalStateError, JMSSecurityError, MessageFormatError, StoreDamagedError
+from rmimom.errors import IllegalStateError, JMSSecurityError, MessageFormatError, StoreDamagedError, StoreVersionError
 from rmimom.follower import Follower
 from rmimom.listeners.rmi.call import current_call
 from rmimom.listeners.rmi.peer import Peer
@@ -56,6 +56,10 @@ class Following(Protocol):
 
     def correct(self, server: str) -> None:
         """A server believes that it is active, and this one does not: tell it what is decided."""
+        ...
+
+    def give_up(self, error: BaseException) -> None:
+        """This server cannot follow with what it is."""
         ...
 
     def link_lost(self) -> None:
@@ -187,7 +191,15 @@ class ServerObject:
                     f"{'right' if self._digest.hexdigest() == digest else 'wrong'}",
                     path=str(self._path),
                 )
-            await self._following.follower.replace_by(self._path)
+            try:
+                await self._following.follower.replace_by(self._path)
+            except StoreVersionError as error:
+                # The next copy would be as new as this one.
+                log.critical("the active server is of a newer version; update this one first: %s", error)
+                self._following.give_up(error)
+                raise
+            finally:
+                self._path.unlink(missing_ok=True)
             log.info("the copy is in place, up to batch %d", self._position()[1])
             return self._position()
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from rmimom.cluster.role import Role
 from rmimom.config import ServerConfig
 from rmimom.coordination.memory import ForeignDataError
-from rmimom.errors import JMSError
+from rmimom.errors import JMSError, StoreVersionError
 from rmimom.listeners.registrar import NamesTakenError
 from rmimom.server.banner import banner, write_ready_file
 from rmimom.server.exit_codes import ExitCode, exit_code_of
@@ -119,5 +119,7 @@ class _Life:
         if server.failed.done():
             error = server.failed.result()
             log.critical("the server ends because it cannot go on: %s", error)
-            return exit_code_of(error) if isinstance(error, NamesTakenError | ForeignDataError) else ExitCode.FAILED
+            if isinstance(error, NamesTakenError | ForeignDataError | StoreVersionError):
+                return exit_code_of(error)
+            return ExitCode.FAILED
         return ExitCode.OK

@@ -20,7 +20,7 @@ from rmimom.coordination import link as module
 from rmimom.coordination.link import ANNOTATION, Link, LinkPhase, Supply
 from rmimom.coordination.shipment import pack
 from rmimom.coordination.standby import SERVER_PREFIX, ServerObject
-from rmimom.errors import ConnectionFailedError, IllegalStateError
+from rmimom.errors import ConnectionFailedError, IllegalStateError, StoreVersionError
 from rmimom.listeners.rmi.caller import CallbackPeer, RemoteCallError
 from rmimom.rmi.exposure import expose
 from rmimom.store.memory import MemoryStore
@@ -340,6 +340,23 @@ async def test_a_copy_that_is_damaged_on_its_way_is_fetched_again(tmp_path: Path
         link, journal = there.link(store_with(3))
         await until(lambda: link.phase is LinkPhase.IN_STEP)
         assert there.sequence == 3
+
+
+@on_loop
+async def test_a_copy_of_a_newer_version_is_not_asked_for_again(tmp_path: Path) -> None:
+    """A standby that is older than the active has to be updated; copying the same again and again would not help."""
+    async with standby(tmp_path) as there:
+        error = StoreVersionError("its version is 99, this server reads up to 3")
+
+        def refuse(_copy: Path) -> None:
+            raise error
+
+        there.coordination.follower.store.replace_by = refuse  # type: ignore[method-assign]
+        link, journal = there.link(store_with(3))
+        await until(lambda: link.phase is LinkPhase.CLOSED)
+        assert "version is 99" in journal.why
+        assert there.coordination.given_up is error
+        assert "copy" not in there.files()
 
 
 @on_loop

@@ -75,6 +75,7 @@ class Coordination:
         self.corrected: list[str] = []
         self.lost = 0
         self.refusal: Exception | None = None
+        self.given_up: BaseException | None = None
 
     async def learn(self, event: Event) -> None:
         self.learnt.append(event)
@@ -88,6 +89,9 @@ class Coordination:
 
     def correct(self, server: str) -> None:
         self.corrected.append(server)
+
+    def give_up(self, error: BaseException) -> None:
+        self.given_up = error
 
     def link_lost(self) -> None:
         self.lost += 1
