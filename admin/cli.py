@@ -97,6 +97,12 @@ def _remove_message() -> click.Command:
     return remove_message
 
 
+def _trace() -> click.Command:
+    from rmimom.admin.commands.trace import trace
+
+    return trace
+
+
 def _dlq() -> click.Command:
     from rmimom.admin.commands.dead_letter import dlq
 
@@ -178,6 +184,7 @@ LOADERS: Final = {
     "move": _move,
     "copy": _copy,
     "rm-message": _remove_message,
+    "trace": _trace,
     "dlq": _dlq,
     "sched": _sched,
     "cluster": _cluster,

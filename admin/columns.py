@@ -177,6 +177,17 @@ DELAYED: Final = columns(
 SERVER: Final = columns(
     "server_id", "address", "role", "in_sync", "phase", "behind:number", "copied:seen", "to_copy:seen"
 )
+WHEREABOUTS: Final = columns(
+    "destination",
+    "subscription:seen",
+    "subscription_name:seen",
+    "state",
+    "deliveries:number",
+    "user:seen",
+    "client_id:seen",
+    "connection:seen",
+)
+EVENT: Final = columns("epoch:plain", "sequence:plain", "what", "where", "to", "reason:seen")
 USER: Final = columns("name", "role")
 CONTEXT: Final = columns("name", "current", "urls", "data:seen", "user", "password_file")
 REMARK: Final = columns("level", "code", "subject", "text", "advice")

@@ -36,6 +36,7 @@ from rmimom.listeners.http import (
     status,
     subscriptions,
     tailing,
+    tracing,
     users,
 )
 from rmimom.listeners.http.cookie import session_token
@@ -67,6 +68,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *selecting.OPERATIONS,
     *tailing.OPERATIONS,
     *dead_letters.OPERATIONS,
+    *tracing.OPERATIONS,
     *scheduled.OPERATIONS,
     *users.OPERATIONS,
 )
