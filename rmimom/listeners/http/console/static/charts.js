@@ -97,6 +97,14 @@ class Chart {
     else {
       this.uplot.setData(this.data);
       this.uplot.setScale("x", this.range());
+      this.tellLast();
+    }
+  }
+
+  /** The figures of now, unless somebody points at another time. */
+  tellLast() {
+    if (this.uplot.cursor.idx === null || this.uplot.cursor.idx === undefined) {
+      this.uplot.setLegend({ idx: this.data[0].length - 1 }, false);
     }
   }
 
@@ -131,6 +139,7 @@ class Chart {
     };
     this.uplot = new uPlot(options, this.data, this.plot);
     this.uplot.setScale("x", this.range());
+    this.tellLast();
   }
 
   stop() {
