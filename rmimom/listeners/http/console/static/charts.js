@@ -89,7 +89,9 @@ class Chart {
     this.timer = setTimeout(() => this.refresh(), Math.max(1, asked / POINTS) * 1000);
   }
 
-  take(points) {
+  take(answer) {
+    // The first has none before it, so its rates say nothing.
+    const points = answer.slice(1);
     this.data = [points.map((point) => point.at / 1000), ...this.series.map(([, field]) => points.map((point) => point[field]))];
     this.empty.hidden = points.length > 1;
     this.plot.hidden = points.length < 2;
