@@ -151,6 +151,12 @@ def _import() -> click.Command:
     return import_group
 
 
+def _top() -> click.Command:
+    from rmimom.admin.commands.top import top
+
+    return top
+
+
 def _context() -> click.Command:
     from rmimom.admin.commands.context import context
 
@@ -191,6 +197,7 @@ LOADERS: Final = {
     "user": _user,
     "check": _check,
     "doctor": _doctor,
+    "top": _top,
     "export": _export,
     "import": _import,
     "context": _context,
