@@ -157,6 +157,12 @@ def _top() -> click.Command:
     return top
 
 
+def _bench() -> click.Command:
+    from rmimom.admin.commands.bench import bench
+
+    return bench
+
+
 def _context() -> click.Command:
     from rmimom.admin.commands.context import context
 
@@ -198,6 +204,7 @@ LOADERS: Final = {
     "check": _check,
     "doctor": _doctor,
     "top": _top,
+    "bench": _bench,
     "export": _export,
     "import": _import,
     "context": _context,
