@@ -9,10 +9,11 @@ from msgspec import Raw
 
 from rmimom.commands import Browse
 from rmimom.core.consuming import check_owner
-from rmimom.core.mailbox import HIGHEST_PRIORITY, Mailbox
+from rmimom.core.mailbox import Mailbox
 from rmimom.core.patterns import matching
 from rmimom.core.place import QueuePlace
 from rmimom.core.queue_pattern import QueuePattern
+from rmimom.core.shelf import HIGHEST_PRIORITY
 from rmimom.core.state import State
 from rmimom.core.turn import Turn
 from rmimom.destination import Queue, TemporaryQueue, check_source, is_pattern

@@ -26,6 +26,7 @@ from rmimom.core.limits import check_number
 from rmimom.core.mailbox import Mailbox
 from rmimom.core.past import Past
 from rmimom.core.place import Place, QueuePlace, TopicPlace
+from rmimom.core.shelf import Shelf
 from rmimom.core.state import SERVER, State
 from rmimom.core.turn import Turn
 from rmimom.destination import Queue, is_pattern, parse_destination, parse_source
@@ -111,7 +112,7 @@ def bury_expired(state: State, turn: Turn) -> None:
     """What expired in this turn goes to its expiry queue."""
     while turn.expired:
         expired, turn.expired = turn.expired, []
-        by_mailbox: dict[int, tuple[Mailbox, list[Entry]]] = {}
+        by_mailbox: dict[int, tuple[Shelf, list[Entry]]] = {}
         for mailbox, entry in expired:
             by_mailbox.setdefault(mailbox.id, (mailbox, []))[1].append(entry)
         for mailbox, entries in by_mailbox.values():
@@ -120,7 +121,7 @@ def bury_expired(state: State, turn: Turn) -> None:
             _bury(state, mailbox, entries, queue, EXPIRED, turn)
 
 
-def _bury(state: State, source: Mailbox, entries: list[Entry], queue: str, reason: str, turn: Turn) -> None:
+def _bury(state: State, source: Shelf, entries: list[Entry], queue: str, reason: str, turn: Turn) -> None:
     """Move entries that were taken out of their mailbox to the queue of this name; no name removes them."""
     if not queue:
         source.discard(entries, turn)

@@ -15,6 +15,7 @@ from rmimom.core.pattern_consumer import PatternConsumer
 from rmimom.core.place import Place, QueuePlace, TopicPlace
 from rmimom.core.producers import Producers
 from rmimom.core.residence import DEFAULT_RESIDENT_BYTES, Residence
+from rmimom.core.shelf import Shelf
 from rmimom.core.subscription import Subscription
 from rmimom.core.turn import Turn
 from rmimom.core.virtual import is_virtual, topic_of
@@ -139,7 +140,7 @@ class State:
         self.rules = rules
         self.next_id = 1
         self.residence = Residence(rules.resident_bytes)
-        self.agenda: Agenda[Mailbox] = Agenda()
+        self.agenda: Agenda[Shelf] = Agenda()
         self.places: dict[Destination, Place] = {}
         self.places_by_id: dict[int, Place] = {}
         self.subscriptions: dict[tuple[str, str], Subscription] = {}  # durable ones, by owner and name

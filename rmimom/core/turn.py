@@ -23,7 +23,7 @@ from rmimom.selector import Selector
 
 if TYPE_CHECKING:
     from rmimom.core.entry import Entry
-    from rmimom.core.mailbox import Mailbox
+    from rmimom.core.shelf import Shelf
 
 Key: TypeAlias = int | tuple[int, int | Selector]
 """What may share a delivery within a turn: a message, a message of a selector's group, or a message of a consumer."""
@@ -54,7 +54,7 @@ class Turn:
         self.records: list[Record] = []
         self.effects: list[Effect] = []
         self.dropped: list[int] = []
-        self.expired: list[tuple[Mailbox, Entry]] = []
+        self.expired: list[tuple[Shelf, Entry]] = []
         self.moved: list[MessagesMoved] = []
         self._removed: dict[int, list[int]] = {}
         self._returned: dict[int, list[int]] = {}

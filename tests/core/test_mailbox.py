@@ -5,74 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from support.desk import NOW, Desk, consumer, told
 
-from rmimom.core.agenda import Agenda
-from rmimom.core.consumer import Consumer
-from rmimom.core.entry import Entry
-from rmimom.core.mailbox import Mailbox
 from rmimom.core.past import Past
-from rmimom.core.residence import Residence
 from rmimom.core.turn import Turn
-from rmimom.destination import Queue
-from rmimom.effects import Accepted, Deliver, Outcome
+from rmimom.effects import Accepted, Outcome
 from rmimom.records import MailboxAdvanced, MessagesDropped, MessagesRemoved, MessagesReturned, Record
-
-NOW = 1000
-
-
-class Desk:
-    """One mailbox with its surroundings; every act is a turn of its own."""
-
-    def __init__(self, *, durable: bool = True, number: int = 0) -> None:
-        self.residence = Residence()
-        self.agenda: Agenda[Mailbox] = Agenda()
-        self.mailbox = Mailbox(number or 1, durable, self.residence, self.agenda, Queue("q"))
-        self.turn = Turn(NOW)
-
-    def entry(self, number: int, *, priority: int = 4, expiration: int = 0, stored: bool = True) -> Entry:
-        self.residence.used += 1
-        return Entry(number, priority, expiration, 1, 1, stored, b"x")
-
-    def put(self, *numbers: int, expiration: int = 0, stored: bool = True) -> Outcome:
-        turn = Turn(NOW)
-        self.mailbox.put([self.entry(number, expiration=expiration, stored=stored) for number in numbers], turn)
-        return turn.outcome(Accepted())
-
-    def open(
-        self, consumer: Consumer, settled: tuple[int, ...] = (), held: tuple[int, ...] = ()
-    ) -> tuple[list[int], Outcome]:
-        turn = Turn(NOW)
-        lost = self.mailbox.open(consumer, settled, held, turn)
-        return lost, turn.outcome(Accepted())
-
-    def close(self, *consumers: Consumer) -> Outcome:
-        turn = Turn(NOW)
-        self.mailbox.close(consumers, turn)
-        return turn.outcome(Accepted())
-
-    def acknowledge(self, consumer: Consumer, *tags: int) -> Outcome:
-        turn = Turn(NOW)
-        self.mailbox.acknowledge(consumer, 0, tags, turn)
-        return turn.outcome(Accepted())
-
-    def wake(self, now: int) -> Outcome:
-        turn = Turn(now)
-        for mailbox in self.agenda.due(now):
-            mailbox.wake(turn)
-        return turn.outcome(Accepted())
-
-
-def consumer(connection: str = "c", number: int = 1, prefetch: int = 10) -> Consumer:
-    return Consumer(connection, number, prefetch, 1000)
-
-
-def told(outcome: Outcome) -> dict[str, list[tuple[int, int]]]:
-    """Tag and count of what is delivered, by connection."""
-    return {
-        effect.connection: [(delivered.tag, delivered.counts[0]) for delivered in effect.deliveries]
-        for effect in outcome.effects
-        if isinstance(effect, Deliver)
-    }
 
 
 def test_message_goes_through_all_its_places() -> None:
@@ -128,32 +66,6 @@ def test_message_of_memory_alone_leaves_no_record() -> None:
     assert desk.residence.used == 0
 
 
-def test_frame_of_a_stored_message_is_not_kept_once_its_only_reader_has_it() -> None:
-    """Given a stored message with one reader, when it is delivered again, then the frame has to come from the store."""
-    desk = Desk()
-    first = consumer()
-    desk.open(first)
-    desk.put(5)
-    assert desk.residence.used == 0
-    desk.close(first)
-    _, outcome = desk.open(consumer("d"))
-    (effect,) = outcome.effects
-    assert isinstance(effect, Deliver)
-    assert len(effect.deliveries[0].frame) == 0
-
-
-def test_consumers_with_room_take_turns() -> None:
-    desk = Desk()
-    for name, prefetch in [("a", 1), ("b", 3), ("c", 2)]:
-        desk.open(consumer(name, prefetch=prefetch))
-    assert told(desk.put(1, 2, 3, 4, 5, 6, 7)) == {
-        "a": [(1, 1)],
-        "b": [(2, 1), (4, 1), (6, 1)],
-        "c": [(3, 1), (5, 1)],
-    }
-    assert (desk.mailbox.pending, desk.mailbox.waiting, desk.mailbox.held) == (7, 1, 6)
-
-
 def test_consumers_that_leave_together_get_nothing_of_each_other_and_give_back_in_order() -> None:
     """Given two consumers with alternate messages, when both leave, then a third gets all in order, counted once."""
     desk = Desk()
@@ -187,20 +99,6 @@ def test_what_a_closing_consumer_does_not_keep_goes_to_others_at_once() -> None:
     assert told(desk.put(8, 9)) == {"d": [(8, 1), (9, 1)]}
     assert desk.acknowledge(first, 6).records == [MessagesRemoved(1, [6]), MessagesDropped([6])]
     assert told(desk.put(10)) == {"d": [(10, 1)]}
-
-
-def test_no_consumer_gets_what_it_has_no_room_for_after_a_claim() -> None:
-    """Given a consumer that comes back with more than its window, when it acknowledges, then it waits for room."""
-    desk = Desk()
-    first = consumer()
-    desk.open(first)
-    desk.put(1, 2, 3, 4)
-    desk.close(first)
-    back = consumer("d", prefetch=2)
-    lost, outcome = desk.open(back, held=(1, 2, 3))
-    assert (lost, told(outcome)) == ([], {})
-    assert told(desk.acknowledge(back, 1)) == {}
-    assert told(desk.acknowledge(back, 2)) == {"d": [(4, 2)]}
 
 
 @pytest.mark.parametrize(
@@ -303,95 +201,6 @@ def test_purge_takes_what_waits_anywhere_and_leaves_what_is_held() -> None:
     assert places(desk) == [2]
     assert desk.mailbox.pending == 1
     assert desk.wake(NOW + 100) == Outcome(Accepted(), [], [])
-
-
-def test_mailbox_in_doubt_delivers_nothing_until_the_doubt_ends() -> None:
-    """Rule 4: nothing younger may overtake what somebody may still work on."""
-    desk = Desk()
-    desk.mailbox.delivered_up_to = 2
-    for number, count in [(1, 0), (2, 4), (3, 0)]:
-        desk.mailbox.restore(desk.entry(number), Past(count), 0, NOW)
-    desk.mailbox.doubt_until(NOW + 500)
-    _, outcome = desk.open(consumer())
-    assert told(outcome) == {}
-    assert told(desk.put(4)) == {}
-    assert desk.wake(NOW + 499) == Outcome(Accepted(), [], [])
-    outcome = desk.wake(NOW + 500)
-    assert told(outcome) == {"c": [(1, 2), (2, 6), (3, 1), (4, 1)]}
-    assert outcome.records == [MessagesReturned(1, [1, 2]), MailboxAdvanced(1, 4)]
-
-
-def test_doubt_ends_in_time_even_if_something_else_is_due_before() -> None:
-    desk = Desk()
-    desk.mailbox.delivered_up_to = 1
-    desk.mailbox.restore(desk.entry(1), None, 0, NOW)
-    desk.mailbox.restore(desk.entry(2), None, NOW + 100, NOW)
-    desk.mailbox.doubt_until(NOW + 500)
-    desk.open(consumer())
-    assert told(desk.wake(NOW + 100)) == {}
-    assert told(desk.wake(NOW + 500)) == {"c": [(1, 2), (2, 1)]}
-
-
-def test_message_in_doubt_expires_when_the_doubt_ends() -> None:
-    desk = Desk()
-    desk.mailbox.delivered_up_to = 1
-    desk.mailbox.restore(desk.entry(1, expiration=NOW + 5), None, 0, NOW)
-    desk.mailbox.doubt_until(NOW + 500)
-    desk.open(consumer())
-    outcome = desk.wake(NOW + 500)
-    assert told(outcome) == {}
-    assert outcome.records[-1] == MessagesDropped([1])
-    assert desk.mailbox.expired == 1
-
-
-def test_expired_message_behind_others_goes_at_its_time() -> None:
-    """TTL is checked by an index, not only at the head of the queue."""
-    desk = Desk()
-    desk.put(1)
-    desk.put(2, expiration=NOW + 10)
-    assert desk.wake(NOW + 9).records == []
-    assert desk.wake(NOW + 10).records == [MessagesRemoved(1, [2]), MessagesDropped([2])]
-    assert (desk.mailbox.waiting, desk.mailbox.expired) == (1, 1)
-    assert told(desk.open(consumer())[1]) == {"c": [(1, 1)]}
-
-
-def test_expired_messages_do_not_pile_up_in_an_idle_queue() -> None:
-    """Given 3000 messages of which most expire, when they do, then they leave memory although nobody comes for them."""
-    desk = Desk()
-    desk.put(1)
-    desk.put(*range(2, 3000), expiration=NOW + 10)
-    desk.put(3000, expiration=NOW + 20)
-    desk.wake(NOW + 10)
-    assert len(desk.mailbox._ready) == 2
-    assert told(desk.open(consumer())[1]) == {"c": [(1, 1), (3000, 1)]}
-
-
-def test_memory_does_not_grow_with_the_flow_of_messages_that_may_expire() -> None:
-    """Given a fast consumer, when 20 000 messages with a time to live flow, then next to nothing is left to watch."""
-    desk = Desk()
-    reader = consumer()
-    desk.open(reader)
-    for number in range(1, 20_001):
-        desk.put(number, expiration=NOW + 3_600_000 + number)
-        desk.acknowledge(reader, number)
-    assert len(desk.mailbox._expirations._heap) < 2000
-    assert len(desk.agenda._heap) == 1
-    assert desk.wake(NOW + 3_600_001).records == []
-    assert desk.agenda.next() is None or len(desk.agenda._heap) == 1
-
-
-def test_delayed_message_takes_its_place_by_age() -> None:
-    """§7.9: never earlier than its delivery time, then in the order of sending."""
-    desk = Desk()
-    desk.mailbox.put_delayed(desk.entry(1), NOW + 50)
-    desk.mailbox.put_delayed(desk.entry(2), NOW + 10)
-    desk.put(3)
-    desk.wake(NOW + 10)
-    assert [entry.id for entry in desk.mailbox._ready] == [2, 3]
-    desk.wake(NOW + 49)
-    assert [entry.id for entry in desk.mailbox._ready] == [2, 3]
-    desk.wake(NOW + 50)
-    assert [entry.id for entry in desk.mailbox._ready] == [1, 2, 3]
 
 
 def test_counts_are_forgotten_with_the_message() -> None:
