@@ -11,8 +11,6 @@ strange one among them is only remarked on, and an empty one counts as unset.
 
 from __future__ import annotations
 
-import difflib
-import ipaddress
 import math
 import os
 import re
@@ -21,12 +19,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import (
     Annotated,
-    ClassVar,
     Final,
     NamedTuple,
-    Protocol,
     TypeAlias,
-    TypeVar,
     get_args,
     get_origin,
     get_type_hints,
@@ -34,9 +29,11 @@ from typing import (
 
 import msgspec
 
+from rmimom.config_tables import RedeliveryTable, RetentionTable, read_tables
+from rmimom.config_values import format_size, is_host, nearest, parse_size, split_address, wrong
 from rmimom.errors import ConfigurationError
 from rmimom.paths import config_directory, data_directory
-from rmimom.policy import RedeliveryPolicy, Rule
+from rmimom.policy import Rule
 from rmimom.retention import Retention
 
 PREFIX: Final = "RMIMOM_"
@@ -52,8 +49,6 @@ LOST_STANDBY: Final = ("continue", "wait")
 
 Value: TypeAlias = str | int | float | bool | Path
 
-_UNITS = {"": 1, "b": 1, "kib": 2**10, "mib": 2**20, "gib": 2**30, "kb": 10**3, "mb": 10**6, "gb": 10**9}
-_SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)\s*([A-Za-z]*)")
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
 
@@ -338,17 +333,17 @@ class Setting(NamedTuple):
         """Raise ConfigurationError if the value, of the right type already, is not allowed."""
         about = self.about
         if about.choices and value not in about.choices:
-            raise _wrong(origin, value, "one of " + ", ".join(about.choices))
+            raise wrong(origin, value, "one of " + ", ".join(about.choices))
         if isinstance(value, int | float) and not isinstance(value, bool) and not about.least <= value <= about.most:
-            raise _wrong(origin, value, f"between {self._show(about.least)} and {self._show(about.most)}")
+            raise wrong(origin, value, f"between {self._show(about.least)} and {self._show(about.most)}")
         if self.name == "nameserver" and value:
             split_address(str(value), origin)
         if self.name in LISTENERS and value != OFF:
             split_address(str(value), origin, least_port=0)
-        if self.name in {"host", "advertise"} and value and not _is_host(str(value)):
-            raise _wrong(origin, value, "a host name or an address, without a port")
+        if self.name in {"host", "advertise"} and value and not is_host(str(value)):
+            raise wrong(origin, value, "a host name or an address, without a port")
         if self.name in {"host", "cluster"} and not value:
-            raise _wrong(origin, value, "given; leave the setting out to have its default")
+            raise wrong(origin, value, "given; leave the setting out to have its default")
 
     def _show(self, bound: float) -> str:
         if self.about.unit == "bytes":
@@ -360,24 +355,24 @@ class Setting(NamedTuple):
         value: Value
         if self.kind is bool:
             if text.lower() not in _TRUE | _FALSE:
-                raise _wrong(origin, text, "true or false")
+                raise wrong(origin, text, "true or false")
             value = text.lower() in _TRUE
         elif self.about.unit == "bytes":
             value = parse_size(text, origin)
         elif self.kind is int:
             if not re.fullmatch(r"[+-]?[0-9]{1,18}", text.strip()):
-                raise _wrong(origin, text, "a whole number")
+                raise wrong(origin, text, "a whole number")
             value = int(text)
         elif self.kind is float:
             try:
                 value = float(text)
             except ValueError:
-                raise _wrong(origin, text, f"a number of {self.about.unit}") from None
+                raise wrong(origin, text, f"a number of {self.about.unit}") from None
             if math.isnan(value):
-                raise _wrong(origin, text, f"a number of {self.about.unit}")
+                raise wrong(origin, text, f"a number of {self.about.unit}")
         elif self.kind is Path:
             if not text:
-                raise _wrong(origin, text, "a path")
+                raise wrong(origin, text, "a path")
             value = Path(text).expanduser()
         else:
             value = "" if self.name == "nameserver" and text == "none" else text
@@ -391,13 +386,11 @@ class Setting(NamedTuple):
             return directory / read if isinstance(read, Path) else read
         number = self.kind is float and isinstance(value, int) and not isinstance(value, bool)
         if type(value) is not self.kind and not number:
-            raise _wrong(
-                origin, value, _KIND_TEXTS[self.kind] if self.about.unit != "bytes" else "a size such as 64MiB"
-            )
+            raise wrong(origin, value, _KIND_TEXTS[self.kind] if self.about.unit != "bytes" else "a size such as 64MiB")
         assert isinstance(value, bool | int | float)
         read = float(value) if number else value
         if isinstance(read, float) and math.isnan(read):
-            raise _wrong(origin, read, f"a number of {self.about.unit}")
+            raise wrong(origin, read, f"a number of {self.about.unit}")
         self.check(read, origin)
         return read
 
@@ -460,7 +453,7 @@ def load(
     for name, given in (options or {}).items():
         found = SETTINGS.get(name)
         if found is None:
-            raise ConfigurationError(f"there is no setting {name!r}{_nearest(name, SETTINGS)}", setting=name)
+            raise ConfigurationError(f"there is no setting {name!r}{nearest(name, SETTINGS)}", setting=name)
         if given is not None:
             values[name] = found.read_text(given, found.option)
     config = msgspec.convert(values, ServerConfig, strict=True)
@@ -483,10 +476,10 @@ def _read_file(file: Path) -> tuple[dict[str, Value], _Tables]:
         raise ConfigurationError(f"the settings in {file} are no valid TOML: {error}", file=str(file)) from error
     table = content.pop("server", {})
     if not isinstance(table, dict):
-        raise _wrong(f"server in {file}", table, "a table: write [server]")
+        raise wrong(f"server in {file}", table, "a table: write [server]")
     tables = _Tables(
-        _read_tables("redelivery", _RedeliveryTable, content.pop("redelivery", table.pop("redelivery", [])), file),
-        _read_tables("retention", _RetentionTable, content.pop("retention", table.pop("retention", [])), file),
+        read_tables("redelivery", RedeliveryTable, content.pop("redelivery", table.pop("redelivery", [])), file),
+        read_tables("retention", RetentionTable, content.pop("retention", table.pop("retention", [])), file),
     )
     directory = file.absolute().parent
     values: dict[str, Value] = {}
@@ -494,7 +487,7 @@ def _read_file(file: Path) -> tuple[dict[str, Value], _Tables]:
         setting = SETTINGS.get(name)
         if setting is None:
             raise ConfigurationError(
-                f"{file} holds {name!r}, which is no setting of the server{_nearest(name, SETTINGS)}",
+                f"{file} holds {name!r}, which is no setting of the server{nearest(name, SETTINGS)}",
                 file=str(file),
                 setting=name,
             )
@@ -506,139 +499,10 @@ def _read_file(file: Path) -> tuple[dict[str, Value], _Tables]:
     return values, tables
 
 
-class _RedeliveryTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """A table [[redelivery]] as it is written: durations are in seconds."""
-
-    destination: str
-    maximum: int = RedeliveryPolicy().maximum
-    delay: float = 0.0
-    multiplier: float = 1.0
-    maximum_delay: float = RedeliveryPolicy().maximum_delay / 1000
-    jitter: float = 0.0
-    dead_letter: str = RedeliveryPolicy().dead_letter
-    expiry: str = ""
-
-    def rule(self) -> Rule:
-        """What it means; raises ConfigurationError for a value out of its range."""
-        if not (math.isfinite(self.delay) and math.isfinite(self.maximum_delay)):
-            raise ConfigurationError("a delay must be a number of seconds")
-        return Rule(
-            self.destination,
-            RedeliveryPolicy(
-                maximum=self.maximum,
-                delay=round(self.delay * 1000),
-                multiplier=self.multiplier,
-                maximum_delay=round(self.maximum_delay * 1000),
-                jitter=self.jitter,
-                dead_letter=self.dead_letter,
-                expiry=self.expiry,
-            ),
-        )
-
-
-class _RetentionTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """A table [[retention]] as it is written."""
-
-    destination: str
-    messages: int = Retention(pattern=">").messages
-    bytes: int | str = Retention(pattern=">").bytes
-    seconds: float = 0.0
-
-    def rule(self) -> Retention:
-        """What it means; raises ConfigurationError for a value out of its range."""
-        if not math.isfinite(self.seconds):
-            raise ConfigurationError("seconds must be a number")
-        return Retention(
-            pattern=self.destination,
-            messages=self.messages,
-            bytes=self.bytes if isinstance(self.bytes, int) else parse_size(self.bytes, "bytes"),
-            milliseconds=round(self.seconds * 1000),
-        )
-
-
-_T_co = TypeVar("_T_co", covariant=True)
-
-
-class _Table(Protocol[_T_co]):
-    """A table as it is written."""
-
-    __struct_fields__: ClassVar[tuple[str, ...]]
-
-    def rule(self) -> _T_co: ...
-
-
-def _read_tables(name: str, kind: type[_Table[_T_co]], tables: object, file: Path) -> tuple[_T_co, ...]:
-    if not isinstance(tables, list):
-        raise _wrong(f"{name} in {file}", tables, f"one or more tables: write [[{name}]]")
-    keys = kind.__struct_fields__
-    rules: list[_T_co] = []
-    for number, table in enumerate(tables, 1):
-        try:
-            rules.append(msgspec.convert(table, kind, strict=True).rule())
-        except (msgspec.ValidationError, ConfigurationError) as error:
-            text = error.text if isinstance(error, ConfigurationError) else str(error)
-            near = next((_nearest(key, keys) for key in set(table) - {*keys}), "")
-            raise ConfigurationError(
-                f"[[{name}]] number {number} in {file}: {text}{near}", file=str(file), setting=name
-            ) from None
-    return tuple(rules)
-
-
 def _remarks(environment: Mapping[str, str]) -> Iterable[str]:
     known = {setting.variable for setting in SETTINGS.values()} | {PREFIX + "CONFIG"}
     for name in sorted(environment):
         if name.startswith(PREFIX) and name not in known and not name.startswith(NEIGHBOURS):
-            near = _nearest(name, known)
+            near = nearest(name, known)
             if near:
                 yield f"the environment variable {name} is no setting of the server{near}"
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name.replace("-", "_"), known, 1, cutoff=0.75)
-    return f"; did you mean {near[0]}?" if near else ""
-
-
-def _wrong(origin: str, value: object, must: str) -> ConfigurationError:
-    return ConfigurationError(f"{origin} is {value!r}, but must be {must}", setting=origin, value=str(value))
-
-
-def parse_size(text: str, origin: str = "the size") -> int:
-    """Bytes from a text such as `4096`, `64 KiB`, `1.5GiB` or `10MB`; raises ConfigurationError for anything else."""
-    match = _SIZE.fullmatch(text.strip())
-    unit = _UNITS.get(match[2].lower()) if match else None
-    if match is None or unit is None:
-        raise _wrong(origin, text, "a number of bytes, with a unit if you like: KiB, MiB, GiB, KB, MB, GB")
-    # A whole number stays exact, however large.
-    return int(match[1]) * unit if match[1].isdigit() else round(float(match[1]) * unit)
-
-
-def format_size(size: int) -> str:
-    """Bytes as people write them: exactly, in the largest binary unit that divides them."""
-    for unit, factor in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
-        if size and size % factor == 0:
-            return f"{size // factor}{unit}"
-    return str(size)
-
-
-def _is_host(text: str) -> bool:
-    if ":" not in text:
-        return re.search(r"[\s@/\[\]]", text) is None
-    try:
-        ipaddress.IPv6Address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def split_address(text: str, origin: str, *, least_port: int = 1) -> tuple[str, int]:
-    """Host and port of `HOST:PORT` or `[IPV6]:PORT`; raises ConfigurationError for anything else."""
-    host, separator, port = text.rpartition(":")
-    if host.startswith("[") and host.endswith("]"):
-        host = host[1:-1]
-    elif ":" in host:
-        separator = ""
-    if not (separator and host and port.isascii() and port.isdigit() and least_port <= int(port) < 65536) or re.search(
-        r"\s", text
-    ):
-        raise _wrong(origin, text, "HOST:PORT, such as 127.0.0.1:9090")
-    return host, int(port)

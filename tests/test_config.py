@@ -9,18 +9,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.settings import write
 
-from rmimom.config import SETTINGS, ServerConfig, format_size, load, parse_size, split_address
+from rmimom.config import SETTINGS, ServerConfig, load
 from rmimom.errors import ConfigurationError
-from rmimom.policy import RedeliveryPolicy, Rule
-from rmimom.retention import Retention
-
-
-def write(directory: Path, text: str) -> Path:
-    """A file of settings."""
-    path = directory / "rmimom.toml"
-    path.write_text(text, encoding="utf-8")
-    return path
 
 
 def test_without_anything_the_defaults_hold() -> None:
@@ -213,104 +205,3 @@ def test_variables_that_look_like_settings_are_remarked_on() -> None:
 def test_a_config_made_in_a_program_is_checked_too() -> None:
     with pytest.raises(ConfigurationError, match="port is 70000, but must be between 0 and 65535"):
         ServerConfig(port=70000)
-
-
-@pytest.mark.parametrize(
-    ("text", "size"),
-    [("0", 0), ("4096", 4096), ("1KiB", 1024), ("1.5 gib", 3 * 2**29), (" 10MB ", 10**7), ("7b", 7), ("2kb", 2000)],
-)
-def test_sizes(text: str, size: int) -> None:
-    assert parse_size(text) == size
-
-
-@given(st.integers(0, 2**49))
-def test_a_size_that_was_written_is_read_as_itself(size: int) -> None:
-    assert parse_size(format_size(size)) == size
-
-
-@pytest.mark.parametrize("text", ["", "MiB", "-1", "1 MiB 2", "1e3", "0x10", "1 tib", "١٢"])
-def test_what_is_no_size(text: str) -> None:
-    with pytest.raises(ConfigurationError, match="must be a number of bytes"):
-        parse_size(text)
-
-
-def test_addresses() -> None:
-    assert split_address("names.example:9090", "x") == ("names.example", 9090)
-    assert split_address("[::1]:9090", "x") == ("::1", 9090)
-    for wrong in ("", ":9090", "a:", "a:0", "a:65536", "a:b", "a b:1", "a:٣", "[::1]"):
-        with pytest.raises(ConfigurationError, match="HOST:PORT"):
-            split_address(wrong, "x")
-
-
-def test_redelivery_is_read_from_tables(tmp_path: Path) -> None:
-    file = write(
-        tmp_path,
-        """
-        port = 0
-        [[redelivery]]
-        destination = "queue://orders.*"
-        maximum = 10
-        delay = 1.5
-        multiplier = 2.0
-        maximum_delay = 600
-        jitter = 0.2
-        [[redelivery]]
-        destination = ">"
-        expiry = "EXPIRED.{name}"
-        """,
-    )
-    assert load({}, {}, file).config.redelivery == (
-        Rule(
-            "queue://orders.*",
-            RedeliveryPolicy(maximum=10, delay=1500, multiplier=2.0, maximum_delay=600_000, jitter=0.2),
-        ),
-        Rule(">", RedeliveryPolicy(expiry="EXPIRED.{name}")),
-    )
-
-
-@pytest.mark.parametrize(
-    ("text", "complaint"),
-    [
-        ("redelivery = 6", "write .*redelivery"),
-        ("[[redelivery]]\nmaximum = 3", "number 1 .*destination"),
-        ("[[redelivery]]\ndestination = 'a'\n[[redelivery]]\ndestination = 'b'\nmaximun = 3", "number 2 .*maximum\\?"),
-        ("[[redelivery]]\ndestination = 'a'\ndelay = 'long'", "delay"),
-        ("[[redelivery]]\ndestination = 'a'\ndelay = inf", "number of seconds"),
-        ("[[redelivery]]\ndestination = 'a b'", "no pattern"),
-        ("[[redelivery]]\ndestination = 'a'\njitter = 2.0", "jitter is 2.0"),
-    ],
-)
-def test_wrong_redelivery_says_what_and_where(tmp_path: Path, text: str, complaint: str) -> None:
-    with pytest.raises(ConfigurationError, match=complaint):
-        load({}, {}, write(tmp_path, text))
-
-
-def test_retention_is_read_from_tables(tmp_path: Path) -> None:
-    file = tmp_path / "rmimom.toml"
-    file.write_text(
-        "[[retention]]\ndestination = 'prices.>'\nmessages = 5\nbytes = '2KiB'\nseconds = 1.5\n"
-        "[[retention]]\ndestination = '>'\nbytes = 10\n"
-    )
-    assert load({}, {}, file).config.retention == (
-        Retention(pattern="prices.>", messages=5, bytes=2048, milliseconds=1500),
-        Retention(pattern=">", bytes=10),
-    )
-
-
-@pytest.mark.parametrize(
-    ("text", "complaint"),
-    [
-        ("retention = 6", "write .*retention"),
-        ("[[retention]]\nmessages = 3", "number 1 .*destination"),
-        ("[[retention]]\ndestination = 'a'\nmessage = 3", "number 1 .*messages\\?"),
-        ("[[retention]]\ndestination = 'a'\nmessages = 0", "messages is 0"),
-        ("[[retention]]\ndestination = 'a'\nbytes = 'many'", "number of bytes"),
-        ("[[retention]]\ndestination = 'a'\nseconds = inf", "seconds"),
-        ("[[retention]]\ndestination = 'a b'", "no pattern"),
-    ],
-)
-def test_wrong_retention_says_what_and_where(tmp_path: Path, text: str, complaint: str) -> None:
-    file = tmp_path / "rmimom.toml"
-    file.write_text(text)
-    with pytest.raises(ConfigurationError, match=complaint):
-        load({}, {}, file)

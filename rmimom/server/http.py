@@ -11,7 +11,8 @@ import msgspec
 from rmimom.access import Access, Identity, PasswordChecker
 from rmimom.admin_token import LOCAL_USER
 from rmimom.clock import Clock
-from rmimom.config import OFF, ServerConfig, split_address
+from rmimom.config import OFF, ServerConfig
+from rmimom.config_values import split_address
 from rmimom.coordination.control import ClusterControl
 from rmimom.engine import Engine
 from rmimom.errors import JMSSecurityError

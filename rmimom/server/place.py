@@ -7,7 +7,8 @@ import socket
 from typing import Final
 from urllib.parse import urlsplit
 
-from rmimom.config import ServerConfig, split_address
+from rmimom.config import ServerConfig
+from rmimom.config_values import split_address
 from rmimom.errors import ConfigurationError
 
 _LOOPBACKS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # compared with, not bound to

@@ -10,7 +10,8 @@ import msgspec
 import rmimom
 from rmimom.access import Access
 from rmimom.clock import Clock
-from rmimom.config import LISTENERS, OFF, SETTINGS, ServerConfig, split_address
+from rmimom.config import LISTENERS, OFF, SETTINGS, ServerConfig
+from rmimom.config_values import split_address
 from rmimom.engine import Engine
 from rmimom.errors import ConfigurationError
 from rmimom.listeners.stomp.listener import StompLimits, StompListener

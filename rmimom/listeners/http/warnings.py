@@ -12,7 +12,8 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
-from rmimom.config import ServerConfig, format_size
+from rmimom.config import ServerConfig
+from rmimom.config_values import format_size
 from rmimom.core.statistics import DestinationStatistics, SubscriptionStatistics, read_subscriptions
 from rmimom.engine import EngineStatistics
 from rmimom.listeners.http.readings import count_waiting_dead, read_destinations
