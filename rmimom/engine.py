@@ -29,20 +29,12 @@ from rmimom.core.broker import Broker
 from rmimom.core.examining import examine
 from rmimom.destination import Destination
 from rmimom.dispatch import Dispatch
-from rmimom.effects import Arrived, Deliver, Effect, Examine, Fetch, Outcome, Refused, Reply
+from rmimom.effects import Arrived, Examine, Fetch, Refused
 from rmimom.errors import ConnectionFailedError, IllegalStateError, JMSError, StoreError, StoreFullError
 from rmimom.follower import Inheritance
 from rmimom.incidents import DISK_FULL, DISK_HAS_ROOM, Incident, Incidents
-from rmimom.records import (
-    Batch,
-    MessagesDropped,
-    MessagesFailed,
-    MessagesMoved,
-    MessagesRemoved,
-    MessagesReturned,
-    MessagesStored,
-    Record,
-)
+from rmimom.open_batch import OpenBatch
+from rmimom.records import Batch, MessagesDropped
 from rmimom.snapshot import Position
 from rmimom.store.base import Store
 
@@ -57,12 +49,8 @@ UPKEEP = 1.0
 IDS_RESERVED = 1_000_000
 """Ids in a block; what is left of a block at a restart is skipped, which 2**63 ids allow for ever."""
 
-SMALL_RECORDS = 8
-SMALL_BYTES = 64 * 1024
-"""Up to so many records, ids of messages and bytes of frames a batch is small."""
 EXAMINED_AT_ONCE = 500
 """Messages that are read from the store and held against selectors in one go."""
-_MANY = (MessagesStored, MessagesRemoved, MessagesDropped, MessagesReturned, MessagesFailed, MessagesMoved)
 
 
 class NotActiveError(IllegalStateError):
@@ -103,50 +91,6 @@ class EngineStatistics(msgspec.Struct, frozen=True):
     full: bool
 
 
-class _OpenBatch:
-    """What was decided since the last batch went to the store."""
-
-    __slots__ = ("effects", "examinations", "missing", "records", "replies", "shipped")
-
-    def __init__(self) -> None:
-        self.records: list[Record] = []
-        self.effects: list[Effect] = []
-        self.examinations: list[Examine | Fetch] = []
-        self.missing: list[int] = []
-        self.replies: list[tuple[asyncio.Future[object], Reply]] = []
-        self.shipped: asyncio.Future[None] | None = None  # what has to be waited for beside our own disk
-
-    def add(self, future: asyncio.Future[object] | None, outcome: Outcome) -> None:
-        if outcome.records:
-            self.records += outcome.records
-        for effect in outcome.effects:
-            if isinstance(effect, (Examine, Fetch)):
-                self.examinations.append(effect)
-                continue
-            self.effects.append(effect)
-            if isinstance(effect, Deliver):
-                for delivered in effect.deliveries:
-                    if not len(delivered.frame):
-                        self.missing.append(delivered.tag)
-        if future is not None:
-            self.replies.append((future, outcome.reply))
-
-    @property
-    def small(self) -> bool:
-        """Whether it is a message or two: then the hand-over to the store's thread would take as long as the commit."""
-        if len(self.records) > SMALL_RECORDS or self.missing:
-            return False
-        ids = sum(len(record.ids) for record in self.records if isinstance(record, _MANY))
-        size = sum(
-            len(frame) for record in self.records if isinstance(record, MessagesStored) for frame in record.frames
-        )
-        return ids <= SMALL_RECORDS and size <= SMALL_BYTES
-
-    @property
-    def empty(self) -> bool:
-        return not (self.replies or self.effects or self.records or self.examinations)
-
-
 class Engine:
     """Runs one broker on one store; see the module's text for the rules.
 
@@ -178,7 +122,7 @@ class Engine:
         self._reserve = reserve
         self._on_failure = on_failure
         self._position = Position()
-        self._open = _OpenBatch()
+        self._open = OpenBatch()
         self._committing = False
         self._flush_asked = False
         self._full = False
@@ -188,7 +132,7 @@ class Engine:
         self._batches = 0
         self._records = 0
         self._timers: list[asyncio.TimerHandle] = []
-        self._retrying: tuple[asyncio.TimerHandle, _OpenBatch, Batch | None] | None = None
+        self._retrying: tuple[asyncio.TimerHandle, OpenBatch, Batch | None] | None = None
         self._idle = asyncio.Event()
         self._idle.set()
         self._stopping = False
@@ -319,7 +263,7 @@ class Engine:
         new_epoch = self._epoch is not None and self._epoch.number != self._position.epoch
         if self._committing or self._failure is not None or (self._open.empty and not new_epoch):
             return
-        batch, self._open = self._open, _OpenBatch()
+        batch, self._open = self._open, OpenBatch()
         must_log = bool(batch.records) or self.broker.next_id > self._position.next_id or new_epoch
         log_batch: Batch | None = None
         if must_log:
@@ -350,7 +294,7 @@ class Engine:
             reserved = self.broker.next_id + IDS_RESERVED
         return Position(self._epoch.number if self._epoch else 0, self._position.sequence + 1, reserved)
 
-    def _start_commit(self, batch: _OpenBatch, log_batch: Batch | None) -> None:
+    def _start_commit(self, batch: OpenBatch, log_batch: Batch | None) -> None:
         committed = self._thread.run(lambda: self._commit(log_batch, batch.missing), small=batch.small)
         committed.add_done_callback(lambda done: self._committed(batch, log_batch, done))
 
@@ -360,7 +304,7 @@ class Engine:
             self._store.append(log_batch)
         return self._store.frames(missing) if missing else {}
 
-    def _committed(self, batch: _OpenBatch, log_batch: Batch | None, done: asyncio.Future[dict[int, bytes]]) -> None:
+    def _committed(self, batch: OpenBatch, log_batch: Batch | None, done: asyncio.Future[dict[int, bytes]]) -> None:
         error = done.exception()
         if isinstance(error, StoreFullError) and not self._stopping:
             if not self._full:
@@ -382,14 +326,14 @@ class Engine:
         else:
             batch.shipped.add_done_callback(lambda shipped: self._shipped(batch, done.result(), shipped))
 
-    def _shipped(self, batch: _OpenBatch, frames: dict[int, bytes], shipped: asyncio.Future[None]) -> None:
+    def _shipped(self, batch: OpenBatch, frames: dict[int, bytes], shipped: asyncio.Future[None]) -> None:
         error = ConnectionFailedError("the replication was given up") if shipped.cancelled() else shipped.exception()
         if error is not None:
             self._abandon(batch, error)
         else:
             self._safe(batch, frames)
 
-    def _safe(self, batch: _OpenBatch, frames: dict[int, bytes]) -> None:
+    def _safe(self, batch: OpenBatch, frames: dict[int, bytes]) -> None:
         """The batch is everywhere where it must be: tell, and begin the next."""
         if self._failure is not None:
             return
@@ -410,7 +354,7 @@ class Engine:
         committed = self._thread.run(lambda: self._commit(log_batch, batch.missing))
         committed.add_done_callback(lambda done: self._committed(batch, log_batch, done))
 
-    def _release(self, batch: _OpenBatch, frames: dict[int, bytes]) -> None:
+    def _release(self, batch: OpenBatch, frames: dict[int, bytes]) -> None:
         for future, reply in batch.replies:
             if future.done():
                 continue
@@ -460,7 +404,7 @@ class Engine:
 
         self._thread.run(lambda: examine(asked, self._store.frames(ids))).add_done_callback(answer)
 
-    def _abandon(self, batch: _OpenBatch, error: BaseException) -> None:
+    def _abandon(self, batch: OpenBatch, error: BaseException) -> None:
         """The batch did not get safe: nothing of it may be told as done."""
         for future, _ in batch.replies:
             _raise_in(future, _ended(error))
@@ -482,7 +426,7 @@ class Engine:
         for _, held in self._held or ():
             if held is not None:
                 _raise_in(held, _ended(error))
-        self._open = _OpenBatch()
+        self._open = OpenBatch()
         self._idle.set()
         if self._on_failure is not None and not given_up:
             self._on_failure(error)
