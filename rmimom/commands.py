@@ -235,6 +235,19 @@ class Move(msgspec.Struct, frozen=True, gc=False):
     to: Destination
 
 
+class Bury(msgspec.Struct, frozen=True, gc=False):
+    """Messages that wait ready in a queue become dead letters, as if a consumer had rejected them for this reason.
+
+    Accepted carries the ids of those that went: what is held, in doubt, delayed, gone by now or dead already is passed
+    over.
+    """
+
+    connection: str
+    queue: Destination
+    ids: tuple[int, ...] | list[int]
+    reason: str = ""
+
+
 class Remove(msgspec.Struct, frozen=True, gc=False):
     """Remove messages that wait in a queue, or in the subscriptions of a topic; delayed ones, too.
 
@@ -354,6 +367,7 @@ Command: TypeAlias = (
     | Commit
     | Release
     | Move
+    | Bury
     | Remove
     | DeliverNow
     | Pause

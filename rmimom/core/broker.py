@@ -13,6 +13,7 @@ from typing import Any
 from rmimom.commands import (
     Acknowledge,
     Browse,
+    Bury,
     CancelScheduled,
     CloseConsumer,
     Command,
@@ -163,6 +164,7 @@ _CHAPTERS: dict[type[Any], Callable[[State, Any, Turn], object]] = {
     Acknowledge: consuming.acknowledge,
     Commit: committing.commit,
     Release: burying.release,
+    Bury: burying.bury,
     Retry: burying.retry,
     CancelScheduled: scheduling.cancel,
     DeliverScheduled: firing.deliver_now,

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from rmimom.commands import CloseConsumer, Release, Retry
+from rmimom.commands import Bury, CloseConsumer, Release, Retry
 from rmimom.core.consumer import Consumer
 from rmimom.core.consuming import close_consumer
 from rmimom.core.entry import Entry
@@ -39,6 +39,8 @@ from rmimom.wishes import encode_wishes
 
 EXPIRED = "expired"
 """The reason in the note of an expired message."""
+BY_HAND = "buried by hand"
+"""The reason of who gave none."""
 
 
 def release(state: State, command: Release, turn: Turn) -> list[int] | None:
@@ -106,6 +108,33 @@ def _terms(command: Release, entry: Entry, past: Past, policy: RedeliveryPolicy)
         policy.maximum if maximum is None else maximum,
         policy.delay_after(past.failures, entry.id) if delay is None else delay,
     )
+
+
+def bury(state: State, command: Bury, turn: Turn) -> list[int]:
+    """Make dead letters of messages that wait in a queue; returns the ids of those that went."""
+    state.client(command.connection)
+    place = state.find(command.queue)
+    if not isinstance(place, QueuePlace):
+        raise InvalidDestinationError(
+            f"messages are buried from queues, but {command.queue} is a topic", destination=str(command.queue)
+        )
+    source = place.mailbox
+    queue = state.rules.policies.of(source.origin).dead_letter_queue(source.origin)
+    if not queue or Queue(queue) == source.origin:
+        raise IllegalStateError(
+            f"the dead letters of {source.origin} have nowhere to go; name a queue for them in the policies",
+            destination=str(source.origin),
+        )
+    leaving = [
+        entry
+        for entry in source.select(command.ids, delayed=False)
+        if (past := source.find_past(entry)) is None or not decode_note(past.note).is_dead
+    ]
+    if leaving:
+        source.take_out(leaving)
+        _bury(state, source, leaving, queue, clean_reason(command.reason) or BY_HAND, turn)
+        source.dispatch(turn)
+    return [entry.id for entry in leaving]
 
 
 def bury_expired(state: State, turn: Turn) -> None:

@@ -10,6 +10,7 @@ from support.messages import frame_for
 
 from rmimom.commands import (
     Acknowledge,
+    Bury,
     CloseConsumer,
     Connect,
     CreateDestination,
@@ -230,6 +231,33 @@ def test_a_long_reason_is_cut() -> None:
     (tag,) = send(made, Q, "a")
     made.handle(Release("c", 1, (tag,), dead=True, reason="x\n" * 100_000))
     assert len(made.broker.dead_letters(DEAD)[0].reason) == 1000
+
+
+@pytest.mark.parametrize("persistent", [True, False])
+def test_what_is_buried_by_hand_is_stored_and_comes_back(persistent: bool) -> None:
+    made = room()
+    ids = send(made, Q, "a", "b", persistent=persistent)
+    outcome = made.handle(Bury("c", Q, ids[:1], "broken"))
+    assert [type(record) for record in outcome.records if isinstance(record, MessagesMoved)] == [
+        MessagesMoved
+    ] * persistent
+    assert pending(made) == {"q": 1, "DLQ.q": 1}
+    (letter,) = made.broker.dead_letters(DEAD)
+    assert (letter.id, letter.reason, letter.failures, letter.original_destination) == (ids[0], "broken", 0, str(Q))
+    made.handle(Retry("c", DEAD))
+    made.handle(Subscribe("c", 1, Q, prefetch=1))
+    assert told(made.handle(Release("c", 1, (ids[0],), close=True))) == []
+    assert pending(made) == {"q": 2, "DLQ.q": 0}
+
+
+@pytest.mark.parametrize(("queue", "name"), [(Q, ""), (Queue("dead"), "dead")])
+def test_what_would_have_nowhere_to_go_is_not_buried(queue: Queue, name: str) -> None:
+    made = room(RedeliveryPolicy(dead_letter=name))
+    ids = send(made, queue, "a")
+    outcome = made.handle(Bury("c", queue, ids))
+    assert isinstance(outcome.reply, Refused)
+    assert isinstance(outcome.reply.error, IllegalStateError)
+    assert pending(made) == {queue.name: 1}
 
 
 EXPIRING = RedeliveryPolicy(maximum=2, delay=5, jitter=0.5, expiry="EXPIRED")

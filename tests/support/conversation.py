@@ -41,6 +41,7 @@ from support.messages import body_of, frame_for
 from rmimom.commands import (
     Acknowledge,
     Browse,
+    Bury,
     CancelScheduled,
     CloseConsumer,
     Command,
@@ -334,6 +335,9 @@ _COMMANDS: dict[str, Callable[[Words, int], Command]] = {
     "temporary": lambda words, now: CreateTemporary(words.plain[0], words.temporary),
     "delete-temporary": lambda words, now: DeleteTemporary(words.plain[0], words.temporary),
     "move": lambda words, now: Move(words.plain[0], words.destination, _ids(words), parse_target(words.named["to"])),
+    "bury": lambda words, now: Bury(
+        words.plain[0], words.destination, _ids(words), words.named.get("reason", "").replace("_", " ")
+    ),
     "remove": lambda words, now: Remove(words.plain[0], words.destination, _ids(words)),
     "now": lambda words, now: DeliverNow(words.plain[0], words.destination, _ids(words)),
     "pause": lambda words, now: Pause(words.plain[0], words.destination),

@@ -1,4 +1,4 @@
-"""Orders for many messages of a queue: remove, move, copy, retry, receive.
+"""Orders for many messages of a queue: remove, move, copy, bury, retry, receive.
 
 The messages are named by their ids, or chosen by selector and text, or all are meant.  What is chosen is searched for
 in pieces (`searching.py`), and each piece is carried out as one command: it is in the store whole or not at all, no
@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
 
-from rmimom.commands import Command, Move, Remove, Retry, Send
+from rmimom.commands import Bury, Command, Move, Remove, Retry, Send
 from rmimom.core.place import QueuePlace
 from rmimom.core.state import SERVER
 from rmimom.destination import Queue
@@ -24,7 +24,7 @@ from rmimom.listeners.http.messages import new_message_ids, read_destination, su
 from rmimom.listeners.http.operation import Call, Handler, Nothing, Operation, changeable
 from rmimom.listeners.http.problems import bad_request
 from rmimom.listeners.http.searching import PIECE, Cursor, Place, Selector, Text, place_of, read_cursor, search
-from rmimom.note import decode_note
+from rmimom.note import MAX_REASON, decode_note
 from rmimom.roles import OPERATOR
 
 MOST_IDS: Final = 10_000
@@ -59,6 +59,12 @@ class SelectionTo(Selection, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Which messages are meant (see Selection), and where they go: `queue://NAME`, or for copies `topic://NAME`."""
 
     to: Annotated[str, msgspec.Meta(max_length=20_000)]
+
+
+class Burial(Selection, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which messages are meant (see Selection), and the reason that is told with them."""
+
+    reason: Annotated[str, msgspec.Meta(max_length=MAX_REASON)] = ""
 
 
 class Receive(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -101,6 +107,12 @@ async def move_messages(call: Call[Nothing, SelectionTo]) -> Done:
     if to == queue:
         raise bad_request(f"the messages are in {to} already")
     return await _carry_out(call, lambda ids: Move(SERVER, queue, ids, to))
+
+
+async def bury_messages(call: Call[Nothing, Burial]) -> Done:
+    """Make dead letters of messages, as if a consumer had rejected them; they can be sent back."""
+    queue, reason = _queue(call), call.body.reason
+    return await _carry_out(call, lambda ids: Bury(SERVER, queue, ids, reason))
 
 
 async def retry_messages(call: Call[Nothing, Selection]) -> Done:
@@ -266,6 +278,7 @@ OPERATIONS: Final = (
     _order("remove", remove_messages, Selection),
     _order("move", move_messages, SelectionTo),
     _order("copy", copy_messages, SelectionTo),
+    _order("bury", bury_messages, Burial),
     _order("retry", retry_messages, Selection),
     _order("receive", receive_messages, Receive, Received),
 )

@@ -204,6 +204,7 @@ BODIES: dict[str, Any] = {
     "remove_messages": {"all": True},
     "move_messages": {"all": True, "to": "queue://other"},
     "copy_messages": {"all": True, "to": "topic://t"},
+    "bury_messages": {"all": True, "reason": "broken"},
     "retry_messages": {"all": True},
     "receive_messages": {},
     "remove_delayed": {"destination": "queue://q", "ids": [1]},

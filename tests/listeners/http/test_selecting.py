@@ -104,6 +104,26 @@ def test_messages_are_named_by_ids() -> None:
     in_room(conversation)
 
 
+def test_messages_are_buried_with_a_reason() -> None:
+    async def conversation(room: Room) -> None:
+        ids = await fill(room, 250)
+        body = {"selector": "n < 10", "reason": "no such article"}
+        assert (await room.post("/queues/q/bury", {**body, "dry_run": True}))["matched"] == 10
+        assert (await room.post("/queues/q/bury", body))["done"] == 10
+        found = (await room.get("/queues/DLQ.q/messages"))["items"]
+        assert {(one["dead_letter"]["original_destination"], one["dead_letter"]["reason"]) for one in found} == {
+            ("queue://q", "no such article")
+        }
+        assert (await room.post("/queues/q/bury", {"all": True}))["done"] == 240
+        # What is a dead letter already stays.
+        assert (await room.post("/queues/DLQ.q/bury", {"all": True}))["done"] == 0
+        assert (await room.post("/queues/DLQ.q/retry", {"all": True}))["done"] == 250
+        assert sorted(await bodies(room, "q")) == sorted(f"body {number}" for number in range(250))
+        await room.post("/queues/q/bury", {"ids": ids[:1], "reason": "x" * 1001}, expect=400)
+
+    in_room(conversation)
+
+
 def test_dead_letters_go_back_one_some_and_all() -> None:
     async def conversation(room: Room) -> None:
         await room.engine.submit(Connect("c", "ann"))

@@ -17,6 +17,7 @@ from rmimom.listeners.http.operation import Call
 from rmimom.listeners.http.problems import bad_request
 from rmimom.listeners.http.selecting import (
     Done,
+    bury_messages,
     copy_messages,
     move_messages,
     remove_messages,
@@ -38,6 +39,7 @@ ORDERS: Final = {
     "remove": _Order(remove_messages, "Delete {what}?", "Delete", "deleted"),
     "move": _Order(move_messages, "Move {what}?", "Move", "moved", wants_place=True),
     "copy": _Order(copy_messages, "Copy {what}?", "Copy", "copied", wants_place=True),
+    "bury": _Order(bury_messages, "Make {what} dead?", "Make dead letters", "made dead letters"),
     "retry": _Order(retry_messages, "Send {what} back?", "Retry", "sent back to where they came from"),
 }
 
@@ -48,7 +50,7 @@ async def select(visit: Visit) -> Response:
     queue = f"/queues/{write_segment(name)}"
     wanted = ORDERS.get(form.get("order"))
     if wanted is None:
-        raise bad_request("say what is to be done: delete, move, copy or retry")
+        raise bad_request("say what is to be done: delete, move, copy, bury or retry")
     body = _selection(visit)
     if body == {"ids": []}:
         visit.say("warning", "no message was chosen: tick those that are meant")

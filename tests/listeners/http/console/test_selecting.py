@@ -102,6 +102,26 @@ def test_dead_letters_are_sent_back_one_or_all() -> None:
     at_console(conversation)
 
 
+def test_messages_are_made_dead_letters_and_sent_back() -> None:
+    async def conversation(room: Room, olga: Visitor) -> None:
+        await room.post("/queues/q/messages", {"body": "a", "count": 2})
+        first, second = await messages(room, "q")
+        await olga.get(f"/queues/q/messages/{first['id']}")
+        sent = {"order": "bury", "which": "selected", "id": str(first["id"])}
+        page = await olga.send("/queues/q/select", sent, expect=200)
+        assert "Make 1 message dead?" in page.text
+        page = await say_yes(olga, page)
+        assert "1 message made dead letters" in page.text
+        assert [one["id"] for one in await messages(room, "q")] == [second["id"]]
+        [dead] = await messages(room, "DLQ.q")
+        assert dead["dead_letter"]["reason"] == "buried by hand"
+        sent = {"order": "retry", "which": "matching"}
+        await say_yes(olga, await olga.send("/queues/DLQ.q/select", sent, expect=200))
+        assert [one["id"] for one in await messages(room, "q")] == [first["id"], second["id"]]
+
+    at_console(conversation)
+
+
 def test_an_order_that_says_too_little_is_explained(fields: dict[str, Any]) -> None:
     async def conversation(room: Room, olga: Visitor) -> None:
         await room.post("/queues/q/messages", {"body": "a"})
