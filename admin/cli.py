@@ -97,6 +97,12 @@ def _remove_message() -> click.Command:
     return remove_message
 
 
+def _bury() -> click.Command:
+    from rmimom.admin.commands.message import bury
+
+    return bury
+
+
 def _trace() -> click.Command:
     from rmimom.admin.commands.trace import trace
 
@@ -196,6 +202,7 @@ LOADERS: Final = {
     "move": _move,
     "copy": _copy,
     "rm-message": _remove_message,
+    "bury": _bury,
     "trace": _trace,
     "dlq": _dlq,
     "sched": _sched,

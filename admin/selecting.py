@@ -17,6 +17,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 _WORDS: Final = {
     "move": ("Move", "moved"),
     "copy": ("Copy", "copied"),
+    "bury": ("Bury", "buried"),
     "remove": ("Remove", "removed"),
     "retry": ("Send back", "sent back"),
 }

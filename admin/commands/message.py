@@ -260,6 +260,23 @@ def copy(tool: Tool, /, out: Output, queue: str, to: str, **selection: Any) -> N
     carry_out(tool, out, queue, "copy", selection, f"from {queue} to {to}", to=full_name(to))
 
 
+@click.command()
+@click.argument("queue")
+@selection_options
+@click.option("--reason", default="", help="Why; it is shown with the dead letters.")
+@yes_option
+@output_options
+@pass_tool
+def bury(tool: Tool, /, out: Output, queue: str, reason: str, yes: bool, **selection: Any) -> None:
+    """Make dead letters of messages that no consumer will ever manage; `dlq retry` sends them back.
+
+    \b
+    Example:
+      rmimom-admin bury orders --id 17 --reason 'no such customer'
+    """
+    carry_out(tool, out, queue, "bury", selection, f"from {queue}", yes=yes, reason=reason)
+
+
 @click.command("rm-message")
 @click.argument("queue")
 @selection_options
