@@ -11,7 +11,7 @@ from Pyro5 import protocol, serializers
 from Pyro5.callcontext import current_context
 from Pyro5.client import Proxy
 from Pyro5.errors import CommunicationError, DaemonError, PyroError
-from support.waiting import wait_until
+from support.waiting import wait_for
 
 from rmimom.client.callback import CallbackServer
 from rmimom.errors import MessageFormatError
@@ -135,7 +135,7 @@ def test_a_message_that_stops_in_the_middle(callbacks: CallbackServer, taker: Ta
             protocol.MSG_INVOKE, 0, 1, 1, b"x" * 10, annotations={ANNOTATION: b"y" * 100_000}
         )
         proxy._pyroConnection.sock.sendall(message.data[:50_000])
-    wait_until(lambda: taker.silences)
+    wait_for(lambda: taker.silences)
     assert taker.batches == []
 
 
@@ -143,7 +143,7 @@ def test_the_end_of_the_servers_connection_is_noticed(callbacks: CallbackServer,
     with Proxy(callbacks.offer("client", taker.take)) as proxy:
         proxy.get_client_id()
         assert taker.silences == 0
-    wait_until(lambda: taker.silences == 1)
+    wait_for(lambda: taker.silences == 1)
 
 
 def test_idle_connections_outlive_the_global_time_limit(taker: Taker, monkeypatch: pytest.MonkeyPatch) -> None:

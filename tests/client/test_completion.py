@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from support.fake_server import FakeServer
-from support.waiting import wait_until
+from support.waiting import wait_for
 
 from rmimom.client import connection as connection_module
 from rmimom.client.connection import Connection
@@ -172,7 +172,7 @@ def test_a_listener_cannot_wait_for_itself(what: str, connection: Connection) ->
     }
     recorder = Recorder(lambda _: (other.close(), calls[what]()))
     sender.send("x", completion_listener=recorder)
-    wait_until(lambda: recorder.told)
+    wait_for(lambda: recorder.told)
     assert len(recorder.problems) == 1
     assert isinstance(recorder.problems[0], IllegalStateError)
     assert "a completion listener cannot" in str(recorder.problems[0])
@@ -185,7 +185,7 @@ def test_a_listener_may_send(connection: Connection, server: FakeServer) -> None
     sender, answers = session.create_sender(Q), session.create_sender(Queue("answers"))
     recorder = Recorder(lambda message: answers.send(message.body))
     sender.send("x", completion_listener=recorder)
-    wait_until(lambda: recorder.told)
+    wait_for(lambda: recorder.told)
     assert recorder.problems == []
     assert len(server.broker.boxes["queue://answers"]) == 1
 
@@ -212,7 +212,7 @@ def test_observers_and_completion_listeners_take_turns(connection: Connection) -
 
     session.create_receiver(Q).attach(observer)
     connection.create_session().create_sender(Q).send_many(f"{number}" for number in range(200))
-    wait_until(lambda: len(told) == len(completed.told) == 200)
+    wait_for(lambda: len(told) == len(completed.told) == 200)
     assert clashes == []
 
 
@@ -229,7 +229,7 @@ def test_an_observer_that_commits_lets_completion_listeners_run(connection: Conn
 
     session.create_receiver(Q).attach(observer)
     connection.create_session().create_sender(Q).send_many(["a", "b"])
-    wait_until(lambda: len(order) == 2)
+    wait_for(lambda: len(order) == 2)
     assert order == ["a 1", "b 2"]
     assert len(server.broker.boxes["queue://out"]) == 2
 

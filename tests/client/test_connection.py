@@ -7,7 +7,7 @@ import time
 
 import pytest
 from support.fake_server import FakeServer
-from support.waiting import wait_until
+from support.waiting import wait_for
 
 from rmimom.client import delivery as delivery_module
 from rmimom.client.connection import Connection
@@ -104,7 +104,7 @@ def test_a_connection_begins_started_unless_told(factory: ConnectionFactory) -> 
         queue = session.queue("q")
         receiver = session.create_receiver(queue)
         session.create_sender(queue).send("x")
-        wait_until(lambda: receiver._intake.waiting)
+        wait_for(lambda: receiver._intake.waiting)
         assert receiver.receive_no_wait() is None
         assert receiver.receive(0.05) is None
         connection.start()
@@ -112,7 +112,7 @@ def test_a_connection_begins_started_unless_told(factory: ConnectionFactory) -> 
         assert message is not None
         connection.stop()
         session.create_sender(queue).send("y")
-        wait_until(lambda: receiver._intake.waiting)
+        wait_for(lambda: receiver._intake.waiting)
         assert receiver.receive_no_wait() is None
         waiting = threading.Timer(0.05, connection.start)
         waiting.start()
@@ -227,7 +227,7 @@ def test_an_event_names_the_server(factory: ConnectionFactory, server: FakeServe
         server.epoch = 2
         server.cut()
         connection.create_session().create_sender(Queue("q")).send("x")
-        wait_until(lambda: events and events[-1].kind == "restored")
+        wait_for(lambda: events and events[-1].kind == "restored")
     here = f"127.0.0.1:{server.port}"
     told = [(event.kind, event.address, event.server_id, event.epoch, event.error is not None) for event in events]
     # The server may be lost once more before it is found again for good.
@@ -254,7 +254,7 @@ def test_a_wrong_password(factory: ConnectionFactory, server: FakeServer) -> Non
 def test_a_server_that_is_silent_for_long_is_pinged(factory: ConnectionFactory, server: FakeServer) -> None:
     server.heartbeat = 0.02
     with factory.create_connection():
-        wait_until(lambda: server.calls["ping"] >= 2)
+        wait_for(lambda: server.calls["ping"] >= 2)
 
 
 @pytest.mark.parametrize("settings", [{"delivery": "pigeon"}, {"max_in_flight": 0}])
@@ -267,7 +267,7 @@ def test_threads_end_with_the_connection(factory: ConnectionFactory) -> None:
     def ours() -> list[str]:
         return [thread.name for thread in threading.enumerate() if thread.name.startswith("rmimom-")]
 
-    wait_until(lambda: not ours())
+    wait_for(lambda: not ours())
     connections: list[Connection] = []
     for delivery in ("callback", "pull"):
         connection = factory.create_connection(delivery=delivery)
@@ -277,7 +277,7 @@ def test_threads_end_with_the_connection(factory: ConnectionFactory) -> None:
     assert len(ours()) == 6
     for connection in connections:
         connection.close()
-    wait_until(lambda: not ours())
+    wait_for(lambda: not ours())
 
 
 def test_the_client_id_is_set_before_anything_else(factory: ConnectionFactory, server: FakeServer) -> None:
@@ -290,7 +290,7 @@ def test_the_client_id_is_set_before_anything_else(factory: ConnectionFactory, s
         assert connection.client_id == "app"
         connection.client_id = "mine"
         assert connection.client_id == "mine"
-        wait_until(lambda: sorted(found.client_id for found in server.connections) == ["mine", "taken"])
+        wait_for(lambda: sorted(found.client_id for found in server.connections) == ["mine", "taken"])
         with pytest.raises(IllegalStateError, match="has the client id 'mine' already"):
             connection.client_id = "other"
         connection.create_session().create_sender(Queue("q")).send("x")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from support.fake_server import FakeServer
-from support.waiting import wait_until
+from support.waiting import wait_for
 
 import rmimom
 from rmimom.client.connection import Connection
@@ -74,7 +74,7 @@ def test_consume_ends_when_another_thread_closes_the_context(context: Context) -
     seen: list[object] = []
     thread = threading.Thread(target=lambda: seen.extend(context.consume("queue://q")))
     thread.start()
-    wait_until(lambda: context.session._arrived._waiters)  # type: ignore[attr-defined]  # it is in `receive`
+    wait_for(lambda: context.session._arrived._waiters)  # type: ignore[attr-defined]  # it is in `receive`
     context.close()
     thread.join(10)
     assert (thread.is_alive(), seen) == (False, [])

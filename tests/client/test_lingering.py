@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from support.fake_server import FakeServer
-from support.waiting import wait_until
+from support.waiting import wait_for
 
 from rmimom.client.connection import Connection
 from rmimom.client.consumer import Consumer
@@ -188,7 +188,7 @@ def test_a_lost_server(mode: AcknowledgeMode, connection: Connection, other: Ses
     [message] = taken_and_closed(session)
     server.resumed.clear()
     server.cut()
-    wait_until(lambda: server.calls["close_consumer"] == 2)
+    wait_for(lambda: server.calls["close_consumer"] == 2)
     assert server.resumed == [(set(), [1])]
     fill(other, "c")
     receiver = other.create_receiver(Q)
@@ -196,7 +196,7 @@ def test_a_lost_server(mode: AcknowledgeMode, connection: Connection, other: Ses
     assert [(again.body, again.delivery_count) for again in (take(receiver), take(receiver))] == [("b", 2), ("c", 1)]
     finish(session, message)
     assert 1 in server.broker.acknowledged
-    wait_until(lambda: [consumer.number for consumer in server.broker.consumers] == [receiver._number])
+    wait_for(lambda: [consumer.number for consumer in server.broker.consumers] == [receiver._number])
 
 
 def test_the_answer_to_the_closing_is_lost(connection: Connection, other: Session, server: FakeServer) -> None:
@@ -204,10 +204,10 @@ def test_the_answer_to_the_closing_is_lost(connection: Connection, other: Sessio
     session = connection.create_session(CLIENT_ACKNOWLEDGE)
     server.plan_lost_reply("close_consumer")
     [message] = taken_and_closed(session)
-    wait_until(lambda: server.calls["close_consumer"] == 2)
+    wait_for(lambda: server.calls["close_consumer"] == 2)
     assert told(other.create_receiver(Q), 1) == [("b", True)]
     message.acknowledge()
-    wait_until(lambda: 1 in server.broker.acknowledged)
+    wait_for(lambda: 1 in server.broker.acknowledged)
 
 
 def test_closed_while_there_is_no_server(server: FakeServer, factory: ConnectionFactory) -> None:
@@ -219,14 +219,14 @@ def test_closed_while_there_is_no_server(server: FakeServer, factory: Connection
         receiver = session.create_receiver(Q)
         message = take(receiver)
         server.stop()
-        wait_until(lambda: connection._keeper.lost is not None)
+        wait_for(lambda: connection._keeper.lost is not None)
         receiver.close()
         again = FakeServer(server.broker, server.port)
         try:
-            wait_until(lambda: again.calls["close_consumer"] == 1)
+            wait_for(lambda: again.calls["close_consumer"] == 1)
             assert told(other.create_receiver(Q), 1) == [("b", True)]
             message.acknowledge()
-            wait_until(lambda: 1 in server.broker.acknowledged)
+            wait_for(lambda: 1 in server.broker.acknowledged)
             connection.close()
         finally:
             again.stop()

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from Pyro5 import nameserver
 from support.fake_server import FakeServer
-from support.waiting import wait_until
+from support.waiting import wait_for
 
 from rmimom.client import manager as manager_module
 from rmimom.client.factory import ConnectionFactory
@@ -64,7 +64,7 @@ def test_the_name_server_is_asked_once_and_let_go(names: NameServer, server: Fak
     names.register(server.uri)
     manager = ClientConnectionManager(names.place, None, "rmimom.ConnectionFactory")
     manager.create_connection("", "", {})
-    wait_until(lambda: not names.daemon.transportServer.pool.busy)
+    wait_for(lambda: not names.daemon.transportServer.pool.busy)
     names.daemon.nameserver.remove("rmimom.ConnectionFactory")
     manager.create_connection("", "", {})
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from support.fake_server import FakeServer, hang_up
-from support.waiting import wait_until
+from support.waiting import wait_for
 
 from rmimom.client import connection as connection_module
 from rmimom.client.connection import Connection
@@ -73,7 +73,7 @@ def test_a_lost_reply_makes_no_duplicate(scene: Scene) -> None:
     sender.send("x")
     sender.send("after")
     assert scene.bodies() == ["before", "x", "after"]
-    wait_until(lambda: events == ["lost", "restored"])
+    wait_for(lambda: events == ["lost", "restored"])
 
 
 def test_lost_replies_among_many_messages(scene: Scene) -> None:
@@ -124,9 +124,9 @@ def test_the_server_is_told_what_is_settled_and_held(scene: Scene) -> None:
     first, second = receiver.receive(5), receiver.receive(5)
     assert first is not None
     assert second is not None
-    wait_until(lambda: len(receiver._intake.waiting) == 2)
+    wait_for(lambda: len(receiver._intake.waiting) == 2)
     scene.server.cut()
-    wait_until(lambda: len(scene.server.resumed) == 2)
+    wait_for(lambda: len(scene.server.resumed) == 2)
     assert scene.server.resumed[1] == (set(), [1, 2, 3, 4])
     scene.server.plan_lost_reply("exchange")
     second.acknowledge()
@@ -142,11 +142,11 @@ def test_what_went_to_others_meanwhile_disappears(scene: Scene) -> None:
     session = connection.create_session(CLIENT_ACKNOWLEDGE)
     receiver = session.create_receiver(Q)
     session.create_sender(Q).send_many("ab")
-    wait_until(lambda: len(receiver._intake.waiting) == 2)
+    wait_for(lambda: len(receiver._intake.waiting) == 2)
     with scene.server.broker.lock:
         scene.server.cut()
         scene.server.broker.boxes["queue://q"].popleft()
-    wait_until(lambda: len(receiver._intake.waiting) == 1)
+    wait_for(lambda: len(receiver._intake.waiting) == 1)
     message = receiver.receive(5)
     assert message is not None
     assert message.body == "b"
@@ -183,10 +183,10 @@ def test_observers_go_on(scene: Scene) -> None:
     connection.create_session().create_receiver(Q).attach(lambda message: got.append(message.body))
     sender = connection.create_session().create_sender(Q)
     sender.send("a")
-    wait_until(lambda: got == ["a"])
+    wait_for(lambda: got == ["a"])
     scene.restart()
     sender.send("b")
-    wait_until(lambda: got == ["a", "b"])
+    wait_for(lambda: got == ["a", "b"])
 
 
 def test_a_consumer_may_be_opened_while_the_server_is_away(scene: Scene) -> None:
@@ -233,7 +233,7 @@ def test_a_subscription_still_held_by_the_old_connection_is_waited_for(scene: Sc
     [conn] = old.sockets
     hang_up(conn)
     receipt = session.create_publisher(Topic("t")).publish_async("x")
-    wait_until(lambda: scene.server.calls["subscribe"] >= 3)
+    wait_for(lambda: scene.server.calls["subscribe"] >= 3)
     assert not receipt.done()
     scene.server.end(old)
     message = subscriber.receive(10)
@@ -255,7 +255,7 @@ def test_a_consumer_closed_while_it_is_opened_again_stays_closed(scene: Scene, m
     scene.server.cut()
     session.create_sender(Queue("r")).send("x")
     assert there.receive(10) is not None
-    wait_until(lambda: [consumer.number for consumer in scene.server.broker.consumers] == [there._number])
+    wait_for(lambda: [consumer.number for consumer in scene.server.broker.consumers] == [there._number])
 
 
 def test_no_server_for_too_long(scene: Scene) -> None:
@@ -285,7 +285,7 @@ def test_no_server_for_too_long(scene: Scene) -> None:
         sender.send("at once")
     assert "looking for the server" in repr(connection)
     scene.start()
-    wait_until(lambda: "restored" in events)
+    wait_for(lambda: "restored" in events)
     sender.send("x")
     message = receiver.receive(10)
     assert message is not None
@@ -302,7 +302,7 @@ def test_closing_while_the_server_is_away(scene: Scene, monkeypatch: pytest.Monk
     sender = session.create_sender(Q)
     scene.stop()
     receipt = sender.send_async("x")
-    wait_until(lambda: connection._keeper.lost is not None)
+    wait_for(lambda: connection._keeper.lost is not None)
     with pytest.raises(ConnectionFailedError, match="outcome is unknown"):
         connection.close()
     assert isinstance(receipt.exception(), IllegalStateError)
@@ -314,7 +314,7 @@ def test_closing_waits_for_a_server_that_comes_back(scene: Scene) -> None:
     sender = connection.create_session().create_sender(Q)
     scene.stop()
     receipt = sender.send_async("x")
-    wait_until(lambda: connection._keeper.lost is not None)
+    wait_for(lambda: connection._keeper.lost is not None)
     timer = threading.Timer(0.1, scene.start)
     timer.start()
     connection.close()
@@ -334,7 +334,7 @@ def test_a_batch_of_the_server_before_is_not_taken(scene: Scene, delivery: str) 
     events = events_of(connection)
     scene.server.cut()
     session.create_sender(Q).send("x")
-    wait_until(lambda: "restored" in events)
+    wait_for(lambda: "restored" in events)
     late = encode(DeliveryBatch(1000, [], []))
     with pytest.raises(ConnectionFailedError, match="given up"):
         connection._delivery.accept(life, memoryview(late))
@@ -351,7 +351,7 @@ def test_a_user_who_is_not_let_in_again(scene: Scene) -> None:
     scene.server.cut()
     with pytest.raises(JMSSecurityError):
         sender.send("x")
-    wait_until(lambda: events == ["lost", "failed"])
+    wait_for(lambda: events == ["lost", "failed"])
 
 
 def test_the_server_closes_the_callback_connection(scene: Scene) -> None:
@@ -361,7 +361,7 @@ def test_the_server_closes_the_callback_connection(scene: Scene) -> None:
     assert connection._delivery._callback is not None
     for conn in list(connection._delivery._callback._daemon._connections):
         hang_up(conn)
-    wait_until(lambda: scene.server.calls["ping"] >= 1)
+    wait_for(lambda: scene.server.calls["ping"] >= 1)
 
 
 def test_the_pull_connection_is_lost(scene: Scene) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from support.fake_server import FakeServer
-from support.waiting import wait_until
+from support.waiting import wait_for
 
 from rmimom.client.connection import Connection
 from rmimom.client.factory import ConnectionFactory
@@ -50,7 +50,7 @@ def test_errors_are_told_one_at_a_time_in_order() -> None:
     reporter.listener = Listener()
     for number in range(100):
         reporter.report(JMSError(f"{number}"))
-    wait_until(lambda: len(told) == 100)
+    wait_for(lambda: len(told) == 100)
     assert told == [f"{number}" for number in range(100)]
     reporter.end()
     reporter.report(JMSError("too late"))
@@ -89,7 +89,7 @@ def test_a_consumer_with_observers_that_the_server_closed_is_told(connection: Co
         plain.receive(5)
     assert told == []
     close_consumer(server, observed._number)
-    wait_until(lambda: told)
+    wait_for(lambda: told)
     assert isinstance(told[0], InvalidDestinationError)
 
 
@@ -97,7 +97,7 @@ def test_an_acknowledgement_that_nobody_waits_for(connection: Connection) -> Non
     told: list[JMSError] = []
     connection.exception_listener = told.append
     connection._exchange.on_refusal(IllegalStateError("no such consumer"))
-    wait_until(lambda: told)
+    wait_for(lambda: told)
 
 
 def test_what_cannot_be_told(connection: Connection) -> None:

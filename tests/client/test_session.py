@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from support.fake_server import FakeServer
-from support.waiting import wait_until
+from support.waiting import wait_for
 
 from rmimom.client import session_thread
 from rmimom.client.connection import Connection
@@ -45,7 +45,7 @@ def test_auto_acknowledges_what_receive_returned(connection: Connection, server:
         message = receiver.receive(5)
         assert message is not None
         message.acknowledge()  # nothing to do
-    wait_until(lambda: server.broker.acknowledged == [1, 2])
+    wait_for(lambda: server.broker.acknowledged == [1, 2])
     receiver.close()
     assert [entry.tag for entry in server.broker.boxes["queue://q"]] == [3]
 
@@ -82,7 +82,7 @@ def test_dups_ok_acknowledges_late_but_does(connection: Connection, server: Fake
     receiver = connection.create_session(DUPS_OK_ACKNOWLEDGE).create_receiver(Q)
     for _ in range(150):
         receiver.receive(5)
-    wait_until(lambda: len(server.broker.acknowledged) >= 100)
+    wait_for(lambda: len(server.broker.acknowledged) >= 100)
     receiver.close()
     assert len(server.broker.acknowledged) == 150
 
@@ -142,14 +142,14 @@ def test_observers_are_told_one_at_a_time(connection: Connection, server: FakeSe
     other = connection.create_session()
     other.create_sender(Q).send("a")
     other.create_sender(Queue("r")).send("b")
-    wait_until(lambda: len(told) == 3)
+    wait_for(lambda: len(told) == 3)
     assert [name for name, body, _ in told if body == "a"] == ["one", "two"]
     assert {thread for _, _, thread in told} == {"rmimom-session"}
-    wait_until(lambda: len(server.broker.acknowledged) == 2)
+    wait_for(lambda: len(server.broker.acknowledged) == 2)
     first.detach(one)
     first.detach(one)
     other.create_sender(Q).send("c")
-    wait_until(lambda: len(told) == 4)
+    wait_for(lambda: len(told) == 4)
     assert told[-1][:2] == ("two", "c")
 
 
@@ -180,7 +180,7 @@ def test_an_observer_that_fails_gets_the_message_again(
     with caplog.at_level(logging.ERROR, "rmimom.client"):
         connection.create_session().create_receiver(Q).attach(observer)
         fill(connection, 2)
-        wait_until(lambda: len(seen) == 6)
+        wait_for(lambda: len(seen) == 6)
     assert seen == [("0", False, 1), ("0", True, 2), ("0", True, 3), ("1", False, 1), ("1", True, 2), ("1", True, 3)]
     assert "an observer of queue://q failed" in caplog.text
 
@@ -258,9 +258,9 @@ def test_an_observer_may_nack(connection: Connection, server: FakeServer) -> Non
 
     connection.create_session().create_receiver(Q).attach(observer)
     fill(connection, 2)
-    wait_until(lambda: len(seen) == 4)
+    wait_for(lambda: len(seen) == 4)
     assert seen == [("0", 1), ("0", 2), ("1", 1), ("1", 2)]
-    wait_until(lambda: sorted(server.broker.acknowledged) == [1, 2])
+    wait_for(lambda: sorted(server.broker.acknowledged) == [1, 2])
 
 
 def test_what_is_acknowledged_cannot_be_given_back(connection: Connection) -> None:
@@ -305,7 +305,7 @@ def test_recover_works_without_the_server_too(connection: Connection, server: Fa
     assert again.body == "0"
     assert again.redelivered
     again.acknowledge()
-    wait_until(lambda: 1 in server.broker.acknowledged)
+    wait_for(lambda: 1 in server.broker.acknowledged)
 
 
 def test_what_went_back_and_came_again_is_not_tried_without_a_pause(
@@ -322,7 +322,7 @@ def test_what_went_back_and_came_again_is_not_tried_without_a_pause(
 
     connection.create_session().create_receiver(Q).attach(observer)
     fill(connection, 1)
-    wait_until(lambda: server.calls["release"] == 2)
+    wait_for(lambda: server.calls["release"] == 2)
     # By the time that others had theirs it is here again.
     other = connection.create_session()
     receiver = other.create_receiver(Queue("other"))
@@ -368,7 +368,7 @@ def test_an_observer_may_send_and_close_its_consumer(connection: Connection, ser
     receiver.attach(observer)
     fill(connection, 2)
     connection.start()
-    wait_until(lambda: server.calls["close_consumer"] == 1)
+    wait_for(lambda: server.calls["close_consumer"] == 1)
     assert told == ["0"]
     assert len(server.broker.boxes["queue://answers"]) == 1
     assert len(server.broker.acknowledged) == 1
@@ -392,7 +392,7 @@ def test_an_observer_cannot_close_what_waits_for_it(what: str, connection: Conne
 
     session.create_receiver(Q).attach(observer)
     fill(connection, 2)
-    wait_until(lambda: len(refused) == 2)
+    wait_for(lambda: len(refused) == 2)
     assert "would wait for the observer to return" in refused[0]
 
 
@@ -408,7 +408,7 @@ def test_an_observer_keeps_full_service_while_its_session_is_closed(
     def observer(message: Message) -> None:
         try:
             entered.set()
-            wait_until(lambda: session._closing)
+            wait_for(lambda: session._closing)
             session.create_sender(Queue("answers")).send("still here")
             message.acknowledge()
         except Exception as error:  # noqa: BLE001  # shown by the test
@@ -444,7 +444,7 @@ def test_closing_a_consumer_waits_for_its_observer_only(connection: Connection) 
     assert not left.is_set()
     closing = threading.Thread(target=busy.close)
     closing.start()
-    wait_until(lambda: busy._closed)
+    wait_for(lambda: busy._closed)
     assert busy in session._consumers
     leave.set()
     closing.join(5)
@@ -457,7 +457,7 @@ def test_a_session_with_observers_cannot_receive_by_any_consumer(connection: Con
     session = connection.create_session()
     observed, other = session.create_receiver(Q), session.create_receiver(Queue("r"))
     connection.create_session().create_sender(Queue("r")).send("x")
-    wait_until(lambda: other._intake.waiting)
+    wait_for(lambda: other._intake.waiting)
     observed.attach(print)
     connection.stop()
     with pytest.raises(IllegalStateError, match="has observers"):
@@ -478,7 +478,7 @@ def test_closing_ends_a_blocked_receive(what: str, factory: ConnectionFactory) -
         got: list[object] = []
         thread = threading.Thread(target=lambda: got.append(receiver.receive()))
         thread.start()
-        wait_until(lambda: session._usage.owner)
+        wait_for(lambda: session._usage.owner)
         {"consumer": receiver, "session": session, "connection": connection}[what].close()
         thread.join(5)
         assert got == [None]
@@ -557,12 +557,12 @@ def test_a_consumer_that_the_server_closes(connection: Connection, server: FakeS
 
     fill(connection, 1)
     receiver = connection.create_session().create_receiver(Q)
-    wait_until(lambda: receiver._intake.waiting)
+    wait_for(lambda: receiver._intake.waiting)
     with server.broker.lock:
         end = ConsumerEnd(receiver._number, InvalidDestinationError("the queue was deleted").to_dict())
         server.connections[0].ended.append(end)
         server.broker.lock.notify_all()
-    wait_until(lambda: receiver._intake.error)
+    wait_for(lambda: receiver._intake.error)
     message = receiver.receive(5)
     assert message is not None
     with pytest.raises(InvalidDestinationError, match="the queue was deleted"):

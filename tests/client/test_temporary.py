@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support.fake_server import FakeServer
-from support.waiting import wait_until
+from support.waiting import wait_for
 
 from rmimom.client.factory import ConnectionFactory
 from rmimom.destination import TemporaryQueue, TemporaryTopic, parse_destination
@@ -52,7 +52,7 @@ def test_made_again_before_their_consumers(factory: ConnectionFactory, server: F
         server.plan_lost_reply("exchange")
         sender = session.create_sender(queue)
         sender.send("a")
-        wait_until(lambda: server.connections[-1] is not old and receiver._intake.error is None)
+        wait_for(lambda: server.connections[-1] is not old and receiver._intake.error is None)
         assert server.connections[-1].temporaries == {str(queue), str(kept)}
         sender.send("b")
         message = receiver.receive(10)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from support.fake_server import FakeServer
-from support.waiting import wait_until
+from support.waiting import wait_for
 
 from rmimom.client.connection import Connection
 from rmimom.client.consumer import Consumer
@@ -102,7 +102,7 @@ def test_rollback_destroys_sends_and_redelivers_in_order(
     fill(connection, "a", "b", "c")
     receiver = session.create_receiver(Q)
     take(receiver, 2)
-    wait_until(lambda: len(receiver._intake.waiting) == 1)
+    wait_for(lambda: len(receiver._intake.waiting) == 1)
     receipt = session.create_sender(R).send_async("never")
     session.rollback()
     with pytest.raises(TransactionRolledBackError):
@@ -220,7 +220,7 @@ def test_an_observer_commits(connection: Connection, session: Session, server: F
 
     session.create_receiver(Q).attach(forward)
     fill(connection, "a", "b", "c")
-    wait_until(lambda: server.broker.acknowledged == [1, 2])
+    wait_for(lambda: server.broker.acknowledged == [1, 2])
     session.close()
     assert bodies(server) == ["a", "b", "c", "a!", "b!"]
 
@@ -237,7 +237,7 @@ def test_an_observer_rolls_back(connection: Connection, session: Session) -> Non
 
     session.create_receiver(Q).attach(listener)
     fill(connection, "a", "b")
-    wait_until(lambda: len(got) == 4)
+    wait_for(lambda: len(got) == 4)
     assert got == [("a", False), ("b", False), ("a", True), ("b", True)]
 
 
@@ -300,7 +300,7 @@ def test_a_subscription_that_ended_with_the_connection(
     assert take(subscriber, 1) == [("a", False)]
     server.cut()
     session.create_sender(R).send("x")
-    wait_until(lambda: not subscriber._intake.to_commit())
+    wait_for(lambda: not subscriber._intake.to_commit())
     session.commit()
     assert bodies(server) == ["a", "x"]
     assert server.broker.commits[-1].acks == []
@@ -401,7 +401,7 @@ def test_another_thread_waits_for_the_receipt(session: Session, server: FakeServ
         committer.start()
         transaction = session._transaction
         assert transaction is not None
-        wait_until(lambda: transaction.request is not None)
+        wait_for(lambda: transaction.request is not None)
         waiter = threading.Thread(target=wait)
         waiter.start()
     committer.join(10)

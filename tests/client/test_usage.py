@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
-from support.waiting import wait_until
+from support.waiting import wait_for
 
 from rmimom.client.connection import Connection
 from rmimom.client.factory import ConnectionFactory
@@ -50,7 +50,7 @@ def test_a_second_thread_is_refused_while_the_first_waits(
     got: list[Message | None] = []
     waiting = threading.Thread(target=lambda: got.append(session._consumers[0].receive(10)))
     waiting.start()
-    wait_until(lambda: session._usage.owner)
+    wait_for(lambda: session._usage.owner)
     with pytest.raises(IllegalStateError, match="another thread is using the session"):
         use(session)
     with pytest.raises(IllegalStateError, match="another thread is using the session"):
@@ -66,7 +66,7 @@ def test_transactions_are_for_one_thread(connection: Connection) -> None:
     session = with_both(connection.create_session(transacted=True))
     waiting = threading.Thread(target=session._consumers[0].receive)
     waiting.start()
-    wait_until(lambda: session._usage.owner)
+    wait_for(lambda: session._usage.owner)
     for end in (session.commit, session.rollback):
         with pytest.raises(IllegalStateError, match="another thread"):
             end()
@@ -123,7 +123,7 @@ def test_other_threads_may_acknowledge_single_messages_only(connection: Connecti
         session = connection.create_session(mode)
         got: list[Message] = []
         session.create_receiver(Q, prefetch=1).attach(got.append)
-        wait_until(lambda: got)  # noqa: B023  # it is called at once
+        wait_for(lambda: got)  # noqa: B023  # it is called at once
         if refused:
             with pytest.raises(IllegalStateError, match="belongs to the thread"):
                 got[0].acknowledge()

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from support.loops import until
 from support.processes import TIME_LIMIT, start_server
 from support.stomp_client import StompClient
-from support.stomp_served import Client, Served, in_loop, serve, until
+from support.stomp_served import Client, Served, in_loop, serve
 
 from rmimom import ConnectionFactory, InvalidDestinationError
 from rmimom.clock import SystemClock

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support.processes import start_name_server, start_server
 from support.spec import PATIENCE, bodies, next_of
-from support.waiting import wait_until
+from support.waiting import wait_for
 
 import rmimom
 from rmimom import (
@@ -64,7 +64,7 @@ def test_administered_objects_come_from_the_name_service(tmp_path: Path, queue: 
             with factory.create_connection("app", "") as connection:
                 connection.create_session().create_sender(queue).send("a")
         wanted = {"rmimom.ConnectionFactory", f"rmimom.queue.{queue.name}"}
-        wait_until(lambda: wanted <= names.names().keys())
+        wait_for(lambda: wanted <= names.names().keys())
 
 
 def test_destinations_are_for_many_threads(connect: Callable[..., Connection], queue: Queue) -> None:
@@ -216,11 +216,11 @@ def test_the_exception_listener_hears_what_nobody_else_does(tmp_path: Path, name
         for number in range(3):
             session.create_receiver(Queue(f"{name}.{number}")).attach(print)
         server.kill()
-    wait_until(lambda: listener.errors, PATIENCE)
+    wait_for(lambda: listener.errors, PATIENCE)
     assert [type(error) for error in listener.errors] == [ConnectionFailedError]
     # Another server at the same place, which does not know these queues and makes none.
     with start_server(tmp_path / "other", "--no-auto-create", port=port), told, untold:
-        wait_until(lambda: len(listener.errors) == 4, PATIENCE)
+        wait_for(lambda: len(listener.errors) == 4, PATIENCE)
     assert [type(error) for error in listener.errors[1:]] == [InvalidDestinationError] * 3
     assert listener.most == 1
 
@@ -260,7 +260,7 @@ def test_nothing_is_delivered_before_start(connect: Callable[..., Connection], q
     assert heard == []
     stopped.start()
     assert next_of(receiver).body == "a"
-    wait_until(lambda: heard == ["b"])
+    wait_for(lambda: heard == ["b"])
 
 
 def test_a_connection_may_be_started_before_it_is_set_up(connect: Callable[..., Connection], queue: Queue) -> None:
@@ -317,7 +317,7 @@ def test_stop_holds_messages_back(connection: Connection, queue: Queue, topic: T
     sending.create_sender(queue).send("a")
     sending.create_publisher(topic).publish("a")
     assert next_of(receiver).body == "a"
-    wait_until(lambda: heard == ["a"])
+    wait_for(lambda: heard == ["a"])
     connection.stop()
     sending.create_sender(queue).send("b")
     sending.create_publisher(topic).publish("b")
@@ -325,7 +325,7 @@ def test_stop_holds_messages_back(connection: Connection, queue: Queue, topic: T
     assert heard == ["a"]
     connection.start()
     assert next_of(receiver).body == "b"
-    wait_until(lambda: heard == ["a", "b"])
+    wait_for(lambda: heard == ["a", "b"])
 
 
 def test_stop_waits_for_a_listener(connection: Connection, queue: Queue) -> None:
@@ -361,7 +361,7 @@ def test_stop_waits_for_a_listener(connection: Connection, queue: Queue) -> None
     assert done == ["a", "stopped"]
     assert [message.body for message in sending.create_browser(out)] == ["answer"]
     connection.start()
-    wait_until(lambda: done == ["a", "stopped", "b"])
+    wait_for(lambda: done == ["a", "stopped", "b"])
 
 
 def test_receive_timers_run_on_while_stopped(connection: Connection, queue: Queue) -> None:
@@ -399,7 +399,7 @@ def test_close_ends_receives(connect: Callable[..., Connection], queue: Queue) -
         thread = threading.Thread(target=receive)
         thread.start()
         connect().create_session().create_sender(queue).send("a")
-        wait_until(lambda results=results: results == ["a"])
+        wait_for(lambda results=results: results == ["a"])
         connection.close() if whole else session.close()
         thread.join(PATIENCE)
         assert results == ["a", None]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from support.spec import PATIENCE, bodies, next_of
-from support.waiting import wait_until
+from support.waiting import wait_for
 
 from rmimom import (
     AcknowledgeMode,
@@ -48,7 +48,7 @@ def test_receive_no_wait(session: Session, queue: Queue) -> None:
     assert receiver.receive_no_wait() is None
     session.create_sender(queue).send("a")
     found: list[Message] = []
-    wait_until(lambda: found.extend(filter(None, [receiver.receive_no_wait()])) or found)
+    wait_for(lambda: found.extend(filter(None, [receiver.receive_no_wait()])) or found)
     assert found[0].body == "a"
 
 
@@ -82,7 +82,7 @@ def test_a_listener_gets_messages(connection: Connection, queue: Queue) -> None:
     observer = Observer()
     connection.create_session().create_receiver(queue).attach(observer)
     connection.create_session().create_sender(queue).send_many(range(5))
-    wait_until(lambda: observer.heard == [0, 1, 2, 3, 4])
+    wait_for(lambda: observer.heard == [0, 1, 2, 3, 4])
 
 
 def test_listeners_of_a_session_take_turns(connection: Connection, queue: Queue, topic: Topic) -> None:
@@ -108,7 +108,7 @@ def test_listeners_of_a_session_take_turns(connection: Connection, queue: Queue,
     connection.start()
     sending.create_sender(queue).send_many(range(10))
     sending.create_publisher(topic).send_many(range(10, 20))
-    wait_until(lambda: len(heard) == 20)
+    wait_for(lambda: len(heard) == 20)
     assert (most, len(threads)) == (1, 1)
     assert sorted(heard) == list(range(20))
 

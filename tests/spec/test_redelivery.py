@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from support.spec import bodies, next_of
-from support.waiting import wait_until
+from support.waiting import wait_for
 
 from rmimom import (
     AcknowledgeMode,
@@ -98,7 +98,7 @@ def test_a_listener_that_fails_gets_the_message_again(
 
     connection.create_session().create_sender(queue).send_many(["a", "b"])
     connection.create_session(mode).create_receiver(queue).attach(listen)
-    wait_until(lambda: len(heard) == 4)
+    wait_for(lambda: len(heard) == 4)
     assert heard == [("a", 1), ("a", 2), ("a", 3), ("b", 1)]
 
 
@@ -119,7 +119,7 @@ def test_a_listener_that_fails_for_ever_comes_to_an_end(mode: AcknowledgeMode, c
     looking = connection.create_session()
     looking.create_sender(queue).send_many(["poison", "food"])
     connection.create_session(mode).create_receiver(queue).attach(listen)
-    wait_until(lambda: "food" in heard)
+    wait_for(lambda: "food" in heard)
     assert heard == ["poison", "poison", "food"]
     assert next_of(looking.create_receiver(Queue(f"DLQ.{queue.name}"))).body == "poison"
 
@@ -144,7 +144,7 @@ def test_a_listener_that_fails_without_auto_gets_the_next(
 
     connection.create_session().create_sender(queue).send_many(["a", "b"])
     session.create_receiver(queue).attach(listen)
-    wait_until(lambda: len(heard) == 4)
+    wait_for(lambda: len(heard) == 4)
     assert heard == [("a", 1), ("b", 1), ("a", 2), ("b", 2)]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from support.processes import start_server
 from support.spec import bodies, next_of, wait_past
-from support.waiting import wait_until
+from support.waiting import wait_for
 
 from rmimom import (
     Connection,
@@ -261,7 +261,7 @@ def test_a_completion_listener_is_told(session: Session, queue: Queue) -> None:
 
     listener = Looks()
     session.create_sender(queue).send("a", completion_listener=listener)
-    wait_until(lambda: listener.told)
+    wait_for(lambda: listener.told)
     assert (listener.told, seen) == ([("sent", "a")], [1])
 
 
@@ -275,7 +275,7 @@ def test_a_completion_listener_is_told_of_a_refusal(connect: Callable[..., Conne
     own.close()
     listener = Listener()
     connect().create_session().create_sender(queue).send("a", completion_listener=listener)
-    wait_until(lambda: listener.told)
+    wait_for(lambda: listener.told)
     assert listener.told == [("InvalidDestinationError", "a")]
 
 
@@ -291,7 +291,7 @@ def test_completion_listeners_are_called_in_order(session: Session, queue: Queue
             sender.send(number)
         else:
             sender.send(number, completion_listener=listener)
-    wait_until(lambda: len(listener.told) == 27)
+    wait_for(lambda: len(listener.told) == 27)
     assert listener.told == [("sent", number) for number in range(30) if number % 10 != 9]
     assert listener.most == 1
     assert len(listener.threads) == 1
@@ -356,7 +356,7 @@ def test_a_completion_listener_does_not_close_or_commit(connection: Connection, 
                         refused.append(True)
 
         producer.send("a", completion_listener=Closes())
-        wait_until(lambda calls=calls, refused=refused: len(refused) == len(calls))
+        wait_for(lambda calls=calls, refused=refused: len(refused) == len(calls))
         assert all(refused)
 
 
@@ -373,7 +373,7 @@ def test_headers_are_set_when_the_listener_is_called(session: Session, queue: Qu
 
     message = Message("a")
     session.create_sender(queue).send(message, priority=7, completion_listener=Notes())
-    wait_until(lambda: found)
+    wait_for(lambda: found)
     assert found == [(message, queue, True, 7)]
     assert message.timestamp > 0
 
@@ -389,4 +389,4 @@ def test_the_session_goes_on_after_an_asynchronous_send(session: Session, queue:
         sender.send(number, completion_listener=listener)
         assert next_of(receiver).body == number
     session.create_sender(Queue(f"{queue.name}.other")).send("b")
-    wait_until(lambda: len(listener.told) == 10)
+    wait_for(lambda: len(listener.told) == 10)

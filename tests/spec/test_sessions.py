@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from support.spec import PATIENCE, bodies, next_of
-from support.waiting import wait_until
+from support.waiting import wait_for
 
 from rmimom import (
     AcknowledgeMode,
@@ -160,7 +160,7 @@ def test_a_listener_does_not_close_its_own(what: str, connection: Connection, qu
     looking = connection.create_session()
     for count in (1, 2):
         looking.create_sender(queue).send("a")
-        wait_until(lambda count=count: len(results) == count)
+        wait_for(lambda count=count: len(results) == count)
     assert all(isinstance(result, IllegalStateError) for result in results)
 
 
@@ -180,7 +180,7 @@ def test_a_session_is_for_one_thread_at_a_time(connection: Connection, queue: Qu
         refusals.append(elsewhere(session.recover))
         return refusals[-1] is not None
 
-    wait_until(refused)
+    wait_for(refused)
     assert isinstance(refusals[-1], IllegalStateError)
     assert "another thread is using the session" in str(refusals[-1])
     connection.create_session().create_sender(queue).send("a")
@@ -206,7 +206,7 @@ def test_close_is_for_any_thread(connection: Connection, queue: Queue) -> None:
     thread = threading.Thread(target=receive)
     thread.start()
     connection.create_session().create_sender(queue).send("a")
-    wait_until(lambda: results == ["a"])
+    wait_for(lambda: results == ["a"])
     session.close()
     thread.join(PATIENCE)
     assert results == ["a", None]
@@ -228,7 +228,7 @@ def test_a_session_with_listeners_belongs_to_their_thread(connection: Connection
     looking = connection.create_session()
     looking.create_sender(queue).send("a")
     looking.create_publisher(topic).publish("b")
-    wait_until(lambda: sorted(heard, key=str) == ["a", "b"])
+    wait_for(lambda: sorted(heard, key=str) == ["a", "b"])
     with pytest.raises(IllegalStateError, match="belongs to the thread"):
         sender.send("now it is too late")
     with pytest.raises(IllegalStateError):

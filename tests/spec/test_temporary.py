@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 from support.spec import bodies, next_of
-from support.waiting import wait_until
+from support.waiting import wait_for
 
 from rmimom import (
     Connection,
@@ -237,6 +237,6 @@ def test_nobody_waits_for_a_requestor_that_is_closed(connect: Callable[..., Conn
     looking = connect().create_session()
     next_of(looking.create_receiver(queue))
     requestor.close()
-    wait_until(lambda: results)
+    wait_for(lambda: results)
     assert isinstance(results[0], IllegalStateError)
     thread.join()

@@ -29,11 +29,14 @@ def on_loop(test: Callable[_P, Coroutine[Any, Any, None]]) -> Callable[_P, None]
     return run
 
 
-async def until(condition: Callable[[], object]) -> None:
+async def until(condition: Callable[[], object], what: str = "the condition") -> None:
     """Return as soon as the condition holds, which a thread or a task will see to."""
-    async with asyncio.timeout(LIMIT):
-        while not condition():  # noqa: ASYNC110  # what it looks at belongs to a thread
-            await asyncio.sleep(0.002)
+    try:
+        async with asyncio.timeout(LIMIT):
+            while not condition():  # noqa: ASYNC110  # what it looks at belongs to a thread
+                await asyncio.sleep(0.002)
+    except TimeoutError:
+        raise AssertionError(f"{what} did not come true in {LIMIT} s") from None
 
 
 async def started(awaited: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:

@@ -16,13 +16,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import Pyro5.api
+from support.waiting import wait_for
 
 from rmimom.admin_token import read_token
 from rmimom.rmi.exceptions import register_errors
@@ -38,15 +38,6 @@ def clean_environment(home: Path, **variables: str) -> dict[str, str]:
     path = os.pathsep.join([str(ROOT), *filter(None, [kept.get("PYTHONPATH")])])
     # Many servers run at the same time in tests, and none may want the port that STOMP usually has.
     return {**kept, "HOME": str(home), "PYTHONPATH": path, "RMIMOM_STOMP": "off", "RMIMOM_HTTP": "off", **variables}
-
-
-def wait_for(condition: Callable[[], object], what: str, limit: float = TIME_LIMIT) -> Any:
-    """The first true value of `condition`; AssertionError if there is none in `limit` seconds."""
-    deadline = time.monotonic() + limit
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"no {what} after {limit} s"
-        time.sleep(0.01)
-    return found
 
 
 class RunningProcess:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from types import TracebackType
 from typing import Any, TypeVar
@@ -22,14 +21,6 @@ T = TypeVar("T")
 
 PATIENCE = 20.0
 """Seconds until a test gives up; nothing is expected to take a noticeable part of it."""
-
-
-def until(true: Callable[[], object], what: str = "the condition") -> None:
-    """Wait until something is so."""
-    give_up = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < give_up, f"{what} did not come true"
-        time.sleep(0.001)
 
 
 class Thing:

@@ -33,14 +33,6 @@ def in_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., Non
     return run
 
 
-async def until(true: Callable[[], object], what: str = "the condition") -> None:
-    """Wait until something is so."""
-    async with asyncio.timeout(PATIENCE):
-        while not true():  # noqa: ASYNC110 - there is no event for everything
-            await asyncio.sleep(0.001)
-    assert true(), what
-
-
 async def admit(user: str, password: str) -> None:
     """Everybody may come in but the one called nobody."""
     if user == "nobody":

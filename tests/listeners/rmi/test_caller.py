@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from Pyro5 import api, config, core
 from Pyro5.callcontext import current_context
-from support.rmi import until
+from support.waiting import wait_for
 
 from rmimom.errors import ConnectionFailedError, IllegalStateError, StoreFullError
 from rmimom.listeners.rmi.caller import ANSWER_LIMIT, CallbackPeer, RemoteCallError
@@ -133,7 +133,7 @@ def test_a_oneway_method_is_not_waited_for(daemon: RunningDaemon) -> None:
         for number in range(10):
             assert await peer.call("hear", (number,), timeout=20) == (None, {})
         assert await peer.call("get_client_id", timeout=20) == ("client", {})
-        until(lambda: sorted(daemon.object.heard) == list(range(10)))  # Pyro5 runs each in a thread
+        wait_for(lambda: sorted(daemon.object.heard) == list(range(10)))  # Pyro5 runs each in a thread
 
     talk(daemon, conversation)
 

@@ -8,7 +8,8 @@ import zlib
 
 import pytest
 from Pyro5.serializers import serializers as pyro
-from support.rmi import RawClient, Served, until
+from support.rmi import RawClient, Served
+from support.waiting import wait_for
 
 from rmimom.listeners.rmi import call as call_module
 from rmimom.listeners.rmi.listener import RmiLimits
@@ -63,7 +64,7 @@ def test_garbage_ends_its_connection_only(served: Served, garbage: bytes, greet:
         if not greet and garbage is GARBAGE["bad annotations"]:
             client.socket.shutdown(socket.SHUT_WR)  # annotations are not looked at in a handshake
         read_all(client.socket)
-    until(lambda: served.connections == 0)
+    wait_for(lambda: served.connections == 0)
     still_serves(served)
 
 
@@ -79,7 +80,7 @@ def test_half_a_message_is_waited_for_and_then_cut_off(served: Served, greet: bo
     with RawClient(served.listener.port, greet=greet) as client:
         data = client.call("echo", "x" * 100) if greet else client.handshake()
         client.send(data[:60])
-        until(lambda: served.do(lambda: sum(c.received for c in served.listener._connections)) >= 60)
+        wait_for(lambda: served.do(lambda: sum(c.received for c in served.listener._connections)) >= 60)
         served.pass_time(5)
         assert served.connections == 1
         served.pass_time(31)
@@ -97,13 +98,13 @@ def test_the_time_for_a_message_begins_anew_with_progress(served: Served, client
 
     before = received()
     client.send(data[:100])
-    until(lambda: received() == before + 100)
+    wait_for(lambda: received() == before + 100)
     client.send(data[100:50_000])
-    until(lambda: received() == before + 50_000)
+    wait_for(lambda: received() == before + 50_000)
     served.do(served.listener.sweep, start + 31)  # nearly 50 kB came since it began
     assert served.connections == 1
     client.send(data[50_000:50_100])
-    until(lambda: received() == before + 50_100)
+    wait_for(lambda: received() == before + 50_100)
     served.do(served.listener.sweep, start + 40)
     assert served.connections == 1
     served.do(served.listener.sweep, start + 62)  # 100 bytes in half a minute
@@ -124,9 +125,9 @@ def test_a_message_that_was_completed_is_not_cut_off_while_its_call_is_under_way
 ) -> None:
     data = client.call("wait")
     client.send(data[:50])
-    until(lambda: served.do(lambda: len(served.listener._incomplete)) == 1)
+    wait_for(lambda: served.do(lambda: len(served.listener._incomplete)) == 1)
     client.send(data[50:])
-    until(lambda: served.thing.waiting)
+    wait_for(lambda: served.thing.waiting)
     served.pass_time(1_000_000)
     served.do(served.thing.waiting[0].set_result, "done")
     assert client.answer() == ("done", 0)
@@ -134,7 +135,7 @@ def test_a_message_that_was_completed_is_not_cut_off_while_its_call_is_under_way
 
 def test_a_call_under_way_is_not_taken_for_half_a_message(served: Served, client: RawClient) -> None:
     client.send(client.call("wait"))
-    until(lambda: served.thing.waiting)
+    wait_for(lambda: served.thing.waiting)
     client.send(client.call("echo", "next")[:50])
     served.pass_time(1_000_000)
     served.do(served.thing.waiting[0].set_result, "done")
@@ -143,7 +144,7 @@ def test_a_call_under_way_is_not_taken_for_half_a_message(served: Served, client
 
 def test_who_says_nothing_is_cut_off(served: Served) -> None:
     with connect(served) as peer:
-        until(lambda: served.connections == 1)
+        wait_for(lambda: served.connections == 1)
         served.pass_time(5)
         assert served.connections == 1
         served.pass_time(11)
@@ -159,7 +160,7 @@ def test_four_gigabytes_are_refused_at_the_header(served: Served, client: RawCli
     assert b"4294967295 bytes" in message.payload
     client.send(b"x" * 1_000_000)
     still_serves(served)
-    until(lambda: served.connections == 1)
+    wait_for(lambda: served.connections == 1)
     (connection,) = served.do(lambda: list(served.listener._connections))
     assert connection._reader.buffered == 0
 
@@ -186,7 +187,7 @@ def test_a_message_type_out_of_place_ends_the_connection(
 ) -> None:
     client.send(wire.encode_message(type, flags, 1, 1, b""))
     assert client.receive() is None
-    until(lambda: served.listener.statistics().protocol_errors == 1)
+    wait_for(lambda: served.listener.statistics().protocol_errors == 1)
 
 
 @pytest.mark.parametrize("type", [wire.INVOKE, wire.PING])
@@ -288,7 +289,7 @@ def test_many_calls_at_once_are_answered_in_order(served: Served, client: RawCli
 
 def test_the_next_call_waits_for_the_answer_of_the_one_before(served: Served, client: RawClient) -> None:
     client.send(client.call("wait") + client.call("hear", "second", flags=wire.ONEWAY) + client.call("echo", "third"))
-    until(lambda: served.thing.waiting)
+    wait_for(lambda: served.thing.waiting)
     still_serves(served)
     assert served.thing.heard == []
     served.do(served.thing.waiting[0].set_result, "first")
@@ -298,26 +299,26 @@ def test_the_next_call_waits_for_the_answer_of_the_one_before(served: Served, cl
 
 def test_a_oneway_call_that_takes_its_time_keeps_the_order(served: Served, client: RawClient) -> None:
     client.send(client.call("wait", flags=wire.ONEWAY) + client.call("echo", "second"))
-    until(lambda: served.thing.waiting)
+    wait_for(lambda: served.thing.waiting)
     served.do(served.thing.waiting[0].set_result, "nobody hears this")
     assert client.answer() == ("second", 0)
 
 
 def test_a_call_that_fails_later_or_is_cancelled_is_answered(served: Served, client: RawClient) -> None:
     client.send(client.call("wait") + client.call("wait"))
-    until(lambda: served.thing.waiting)
+    wait_for(lambda: served.thing.waiting)
     served.do(served.thing.waiting[0].set_exception, ValueError("after all"))
     assert client.answer()[0]["args"] == ("after all",)
-    until(lambda: len(served.thing.waiting) == 2)
+    wait_for(lambda: len(served.thing.waiting) == 2)
     served.do(served.thing.waiting[1].cancel)
     assert "cancelled" in client.answer()[0]["args"][0]
 
 
 def test_who_leaves_during_a_call_is_noticed_at_once(served: Served, client: RawClient) -> None:
     client.send(client.call("tell_when_gone", "it left") + client.call("wait"))
-    until(lambda: served.thing.waiting)
+    wait_for(lambda: served.thing.waiting)
     client.socket.close()
-    until(lambda: served.thing.closed == ["it left"])
+    wait_for(lambda: served.thing.closed == ["it left"])
     served.do(served.thing.waiting[0].set_exception, ValueError("nobody is left to hear it"))
     still_serves(served)
 
@@ -331,7 +332,7 @@ def test_a_peer_can_be_closed_by_a_method_and_gets_its_answer(served: Served, cl
 
 def test_a_peer_that_sends_ahead_is_held_back(served: Served, client: RawClient) -> None:
     client.send(client.call("wait"))
-    until(lambda: served.thing.waiting)
+    wait_for(lambda: served.thing.waiting)
     ahead = client.call("hear", "x" * 1000, flags=wire.ONEWAY) * 100
     client.socket.setblocking(False)
     (connection,) = served.do(lambda: list(served.listener._connections))
@@ -347,22 +348,22 @@ def test_a_peer_that_sends_ahead_is_held_back(served: Served, client: RawClient)
             pass
         return bool(served.do(lambda: connection._reading_paused))
 
-    until(stuck)
+    wait_for(stuck)
     assert served.do(lambda: connection._reader.buffered) < 1024 * 1024
     client.socket.setblocking(True)
     served.do(served.thing.waiting[0].set_result, "go on")
     assert client.answer()[0] == "go on"
-    until(lambda: len(served.thing.heard) >= 1000)
+    wait_for(lambda: len(served.thing.heard) >= 1000)
 
 
 def test_a_peer_that_does_not_read_is_not_served_any_further(served: Served) -> None:
     with RawClient(served.listener.port) as client:
         client.send(client.call("large", 20_000_000) + client.call("hear", "next", flags=wire.ONEWAY))
-        until(lambda: served.do(lambda: len(served.listener._unread)) == 1)
+        wait_for(lambda: served.do(lambda: len(served.listener._unread)) == 1)
         still_serves(served)
         assert served.thing.heard == []
         assert len(client.answer()[0]) == 20_000_000
-        until(lambda: served.thing.heard == ["next"])
+        wait_for(lambda: served.thing.heard == ["next"])
         for hours in (1, 2, 3):
             served.pass_time(hours * 3600)
         client.send(client.call("echo", "still"))
@@ -372,7 +373,7 @@ def test_a_peer_that_does_not_read_is_not_served_any_further(served: Served) -> 
 def test_a_peer_that_never_reads_is_cut_off(served: Served) -> None:
     with RawClient(served.listener.port) as client:
         client.send(client.call("large", 20_000_000))
-        until(lambda: served.do(lambda: len(served.listener._unread)) == 1)
+        wait_for(lambda: served.do(lambda: len(served.listener._unread)) == 1)
         (connection,) = served.do(lambda: list(served.listener._connections))
         settled = -1
         while settled != (settled := served.do(lambda: connection.unsent)):
@@ -381,23 +382,23 @@ def test_a_peer_that_never_reads_is_cut_off(served: Served) -> None:
         served.pass_time(59)
         assert served.connections == 1
         served.pass_time(61)
-        until(lambda: served.connections == 0)
+        wait_for(lambda: served.connections == 0)
 
 
 def test_a_peer_for_which_too_much_waits_is_cut_off() -> None:
     with Served(limits=RmiLimits(unsent_bytes=10_000_000)) as served, RawClient(served.listener.port) as client:
         client.send(client.call("large", 20_000_000))
-        until(lambda: served.connections == 0)
+        wait_for(lambda: served.connections == 0)
 
 
 def test_a_refused_peer_that_does_not_read_does_not_stay(served: Served) -> None:
     with RawClient(served.listener.port) as client:
         client.send(client.call("large", 20_000_000) + client.call("end_me"))
-        until(lambda: served.do(lambda: len(served.listener._unread)) == 1)
+        wait_for(lambda: served.do(lambda: len(served.listener._unread)) == 1)
         stopping = served.do(lambda: [connection.shut("enough") for connection in served.listener._connections])
         assert stopping
         served.pass_time(31)
-        until(lambda: served.connections == 0)
+        wait_for(lambda: served.connections == 0)
 
 
 def test_a_reset_in_the_middle_of_everything_is_survived(served: Served) -> None:
@@ -406,7 +407,7 @@ def test_a_reset_in_the_middle_of_everything_is_survived(served: Served) -> None
         client.send(client.call("wait") + client.call("echo", "x")[:cut])
         client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         client.socket.close()
-    until(lambda: served.connections == 0)
+    wait_for(lambda: served.connections == 0)
     still_serves(served)
 
 

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 import pytest
 from Pyro5 import api, config, core, errors, protocol, socketutil
 from Pyro5.callcontext import current_context
-from support.rmi import RawClient, Served, until
+from support.rmi import RawClient, Served
+from support.waiting import wait_for
 
 from rmimom.errors import ConfigurationError, InvalidDestinationError, JMSSecurityError
 from rmimom.listeners.rmi.listener import RmiLimits
@@ -108,7 +109,7 @@ def test_batches(served: Served, proxy: api.Proxy) -> None:
     batch.wait()
     batch.keywords(4, x=5)
     threading.Thread(
-        target=lambda: (until(lambda: served.thing.waiting), served.do(served.thing.waiting[0].set_result, 3))
+        target=lambda: (wait_for(lambda: served.thing.waiting), served.do(served.thing.waiting[0].set_result, 3))
     ).start()
     assert [list(r) if isinstance(r, tuple) else r for r in batch()] == [1, 2, 3, [[4], {"x": 5}]]
 
@@ -196,11 +197,11 @@ def test_an_item_stream_can_be_closed_and_others_go_on(served: Served, proxy: ap
     one, two = proxy.count(5), proxy.count(5)
     assert next(one) == 0
     two.close()
-    until(lambda: served.listener.statistics().streams == 1)
+    wait_for(lambda: served.listener.statistics().streams == 1)
     assert next(one) == 1
     proxy.echo(1)
     one.close()  # over a second connection, for the sequence numbers went apart
-    until(lambda: served.listener.statistics().streams == 0)
+    wait_for(lambda: served.listener.statistics().streams == 0)
 
 
 def test_an_item_stream_ends_with_its_connection(served: Served, proxy: api.Proxy) -> None:
@@ -209,7 +210,7 @@ def test_an_item_stream_ends_with_its_connection(served: Served, proxy: api.Prox
     with api.Proxy(served.uri("Pyro.Daemon")) as daemon, pytest.raises(errors.PyroError, match="terminated"):
         daemon.get_next_stream_item(stream.streamId)
     proxy._pyroRelease()
-    until(lambda: served.listener.statistics().streams == 0)
+    wait_for(lambda: served.listener.statistics().streams == 0)
 
 
 def test_the_daemon_object(served: Served) -> None:
@@ -242,7 +243,7 @@ def test_metadata_asked_for_later(proxy: api.Proxy) -> None:
 def test_an_unknown_object_is_refused_in_the_handshake(served: Served) -> None:
     with api.Proxy(served.uri("nothing")) as proxy, pytest.raises(errors.CommunicationError, match="unknown object"):
         proxy._pyroBind()
-    until(lambda: served.connections == 0)
+    wait_for(lambda: served.connections == 0)
 
 
 def test_an_object_that_went_away_is_an_error(served: Served, proxy: api.Proxy) -> None:
@@ -303,7 +304,7 @@ def test_one_that_waits_delays_nobody_else(served: Served) -> None:
 
     waiter = threading.Thread(target=wait)
     waiter.start()
-    until(lambda: served.thing.waiting)
+    wait_for(lambda: served.thing.waiting)
     with api.Proxy(served.uri()) as proxy:
         assert proxy.echo("meanwhile") == "meanwhile"
     assert results == []
@@ -323,15 +324,15 @@ def test_five_hundred_proxies_at_once(served: Served) -> None:
     finally:
         for proxy in proxies:
             proxy._pyroRelease()
-    until(lambda: served.connections == 0)
+    wait_for(lambda: served.connections == 0)
 
 
 def test_many_connect_in_the_same_moment(served: Served) -> None:
     clients = [socket.create_connection(("127.0.0.1", served.listener.port), 20) for _ in range(300)]
-    until(lambda: served.connections == 300)
+    wait_for(lambda: served.connections == 300)
     for client in clients:
         client.close()
-    until(lambda: served.connections == 0)
+    wait_for(lambda: served.connections == 0)
 
 
 def test_a_connection_over_the_limit_is_told_so() -> None:
@@ -343,7 +344,7 @@ def test_a_connection_over_the_limit_is_told_so() -> None:
             with pytest.raises(errors.CommunicationError, match="too many connections: 2 are allowed"):
                 third.echo(3)
             second._pyroRelease()
-            until(lambda: served.connections == 1)
+            wait_for(lambda: served.connections == 1)
             assert third.echo(3) == 3
         assert served.listener.statistics().refused == 1
 
@@ -351,8 +352,8 @@ def test_a_connection_over_the_limit_is_told_so() -> None:
 def test_far_too_many_connections_are_just_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     with Served(limits=RmiLimits(connections=0)) as served:
         clients = [socket.create_connection(("127.0.0.1", served.listener.port), 20) for _ in range(110)]
-        until(lambda: served.listener.statistics().accepted == 110)
-        until(lambda: served.connections == 100)
+        wait_for(lambda: served.listener.statistics().accepted == 110)
+        wait_for(lambda: served.connections == 100)
         for client in clients:
             client.close()
 
@@ -401,8 +402,8 @@ def test_who_leaves_during_a_slow_handshake_harms_nobody() -> None:
     with Served(authenticate=slowly) as served:
         with RawClient(served.listener.port, greet=False) as client:
             client.send(client.handshake())
-            until(lambda: judging)
-        until(lambda: served.connections == 0)
+            wait_for(lambda: judging)
+        wait_for(lambda: served.connections == 0)
         served.do(judging[0].set_exception, JMSSecurityError("too late"))
 
 
@@ -430,7 +431,7 @@ def test_tls(certificates: ssl.SSLContext) -> None:
         with socket.create_connection(("127.0.0.1", served.listener.port), 20) as stranger:
             stranger.sendall(wire.HEADER.pack(b"PYRO", 502, 1, 1, 0, 0, 0, 0, bytes(16), 0, 0x4DC5))
             stranger.recv(1000)  # an alert of TLS, or nothing
-        until(lambda: served.connections == 0)
+        wait_for(lambda: served.connections == 0)
 
 
 def test_both_families_of_addresses_are_served_on_one_port() -> None:
@@ -459,7 +460,7 @@ def test_a_stop_lets_the_calls_under_way_end() -> None:
     served = Served(limits=RmiLimits(drain_seconds=1000))
     with served, RawClient(served.listener.port) as busy, RawClient(served.listener.port) as idle:
         busy.send(busy.call("wait") + busy.call("hear", "not served any more"))
-        until(lambda: served.thing.waiting)
+        wait_for(lambda: served.thing.waiting)
         stopping = asyncio.run_coroutine_threadsafe(served.listener.stop(), served.loop)
         assert idle.receive() is None
         assert not stopping.done()
@@ -477,7 +478,7 @@ def test_a_stop_does_not_wait_for_ever() -> None:
     with Served(limits=RmiLimits(drain_seconds=0.05)) as served:
         with RawClient(served.listener.port) as busy:
             busy.send(busy.call("wait"))
-            until(lambda: served.thing.waiting)
+            wait_for(lambda: served.thing.waiting)
             served.run(served.listener.stop())
             assert busy.receive() is None
         assert served.connections == 0
@@ -497,4 +498,4 @@ def test_statistics() -> None:
         with RawClient(served.listener.port, greet=False) as client:
             client.send(b"GET / HTTP/1.1\r\n\r\n")
             client.receive()
-        until(lambda: served.listener.statistics().protocol_errors == 1)
+        wait_for(lambda: served.listener.statistics().protocol_errors == 1)

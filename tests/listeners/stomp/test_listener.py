@@ -6,7 +6,8 @@ import ssl
 
 import pytest
 import trustme
-from support.stomp_served import Client, Served, frames_of, in_loop, serve, until
+from support.loops import until
+from support.stomp_served import Client, Served, frames_of, in_loop, serve
 
 from rmimom.destination import Queue
 from rmimom.errors import ConfigurationError
