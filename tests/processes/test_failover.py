@@ -8,15 +8,23 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import Pyro5.api
+import pytest
 from support.cluster import Cluster, cluster, status, wait_active, wait_in_sync
-from support.commands import run_command
 from support.load import WORK, Witness, receiver
 from support.processes import TIME_LIMIT, ServerProcess, start_name_server, start_server, wait_for
 
 from rmimom import ConnectionFactory
+from rmimom.admin_token import read_token
+from rmimom.destination import CLUSTER_NAME
+from rmimom.rmi.exceptions import register_errors
+
+pytestmark = pytest.mark.timeout(400)
 
 PRODUCERS = ("a", "b")
 CONSUMERS = ("x", "y")
+DRAINED = 240.0
+"""Seconds for consumers to take what producers sent while servers started, on a machine that does much else."""
 BETWEEN_FAULTS = 60
 """Confirmed sends of every producer from one fault to the next."""
 
@@ -51,7 +59,7 @@ class Work:
         self.witness.killing_is_over.set()
         for future in self._producing:
             future.result(TIME_LIMIT)
-        wait_for(lambda: status(server).get("pending") == 0, "end of the work")
+        wait_for(lambda: status(server).get("pending") == 0, "end of the work", DRAINED)
         self.end()
         for future in self._consuming:
             future.result(TIME_LIMIT)
@@ -130,8 +138,13 @@ def test_the_active_goes_on_alone_when_the_standby_is_killed(tmp_path: Path) -> 
 
 def switch_over(active: ServerProcess) -> None:
     """Let its standby become active."""
-    ended = run_command("rmimom.admin.cli", "--data", active.data, "cluster", "switchover", home=active.data.parent)
-    assert ended.returncode == 0, ended.stderr
+    register_errors()
+    token = read_token(active.data)
+    assert token is not None
+    with Pyro5.api.Proxy(active.uri(CLUSTER_NAME)) as proxy:
+        proxy._pyroTimeout = TIME_LIMIT
+        proxy._pyroHandshake = {"user": token.user, "password": token.password}
+        proxy.switchover()
 
 
 def test_after_a_switchover_the_old_active_comes_back_by_the_log(tmp_path: Path) -> None:

@@ -30,6 +30,8 @@ from rmimom.client.transport import Channel
 from rmimom.errors import ConnectionFailedError, InvalidDestinationError
 from rmimom.frame import CommitRequest
 
+pytestmark = pytest.mark.timeout(300)
+
 ORDERS, BILLS, NEWS = Queue("orders"), Queue("bills"), Topic("news")
 CLIENT = AcknowledgeMode.CLIENT_ACKNOWLEDGE
 
