@@ -8,9 +8,8 @@ from typing import Final, NamedTuple
 from starlette.responses import Response
 
 from rmimom.listeners.http.console.visit import Visit, page
+from rmimom.listeners.http.dead_letters import list_dead_letter_queues
 from rmimom.listeners.http.messages import list_messages
-from rmimom.listeners.http.operation import engine_of
-from rmimom.listeners.http.readings import count_waiting_dead
 
 LOOKED_AT: Final = 500
 """Dead letters of one queue whose causes are told on the page."""
@@ -38,22 +37,22 @@ class DeadQueue(NamedTuple):
 
 async def show_dead_letters(visit: Visit) -> Response:
     """The queues of dead letters, each with the causes of the first of them."""
-    found = [one for one in await count_waiting_dead(engine_of(visit.view).broker.state) if one[1]]
+    found = [queue for queue in (await visit.ask(list_dead_letter_queues)).items if queue.pending]
     queues: list[DeadQueue] = []
     left = MOST_LOOKED_AT
-    for name, number in found[:MOST_QUEUES]:
+    for queue in found[:MOST_QUEUES]:
         causes: Counter[tuple[str, str]] = Counter()
         wanted = min(LOOKED_AT, left)
         items = []
         if wanted:
-            items = (await visit.ask(list_messages, {"limit": wanted}, path={"name": name})).items
+            items = (await visit.ask(list_messages, {"limit": wanted}, path={"name": queue.name})).items
         for item in items:
             letter = item.dead_letter
             # Somebody may have sent one there, which has no cause.
             causes[(letter.original_destination, letter.reason) if letter else ("", "sent here")] += 1
         left -= len(items)
         told = [Cause(*cause, times) for cause, times in causes.most_common(20)]
-        queues.append(DeadQueue(name, number, len(items), told))
+        queues.append(DeadQueue(queue.name, queue.pending, len(items), told))
     return await visit.show("dead_letters.html", queues=queues, more=max(0, len(found) - MOST_QUEUES))
 
 
