@@ -45,6 +45,7 @@ from rmimom.cluster.actions import (
 from rmimom.cluster.configuration import Configuration, LogPosition
 from rmimom.cluster.events import (
     ChainRead,
+    ConsentAsked,
     Drained,
     Event,
     Force,
@@ -170,6 +171,8 @@ class Coordinator:
         self._at_home = False
         """Whether others have confirmed since the start that this is the cluster that our data belongs to."""
         self._required: set[str] = set()
+        self._addresses: dict[str, str] = {}
+        """Where servers are that spoke to us; some are in no configuration that we hold."""
         self.shipping = Shipping(self, key.handshake(server_id), directory, settings.standby_timeout, settings.reserve)
         self._following: Following | None = None
         self._unacknowledged: list[tuple[LogPosition, asyncio.Future[None]]] = []
@@ -369,6 +372,8 @@ class Coordinator:
             if not self._events:
                 break
             event = self._events.popleft()
+            if isinstance(event, Told | ConsentAsked):
+                self._addresses.update(event.configuration.addresses)
             actions = deque(self._member.handle(event))
             self._required = rules.required(self.state) if self.state.phase is Phase.ACTIVE else set()
             self.shipping.handled(event)
@@ -498,7 +503,7 @@ class Coordinator:
         """Members that have not come since this server became active are lost, as those are that came and went."""
         if self._closed or self.serving is None or self.serving.epoch != configuration.epoch:
             return
-        for server in self.required - {link.server for link in self.shipping.statistics()}:
+        for server in sorted(self.required - {link.server for link in self.shipping.statistics()}):
             self.post(Lost(server, "it does not follow"))
 
     async def _follow(self, configuration: Configuration) -> None:
@@ -545,6 +550,7 @@ class Coordinator:
     def _send(self, server: str, news: dict[str, object], configuration: Configuration) -> None:
         state = self.state
         known = {
+            **self._addresses,
             **dict(state.held.addresses if state.held else ()),
             **dict(configuration.addresses),
         }

@@ -130,7 +130,7 @@ class Shipping:
         if not self._membership.required and not self._joining:
             return None
         future: asyncio.Future[None] = self._loop.create_future()
-        self._questions.append((future, {server: self._ask(server) for server in self._membership.required}))
+        self._questions.append((future, {server: self._ask(server) for server in sorted(self._membership.required)}))
         self.answer_questions()
         return future
 

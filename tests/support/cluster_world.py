@@ -292,8 +292,24 @@ class ClusterWorld(World):
             await asyncio.sleep(0.05)
 
     async def _come_together(self) -> None:
-        """Nothing goes wrong any more: all servers find together by themselves, unless the name server forgot."""
+        """Nothing goes wrong any more: all servers find together by themselves.
+
+        If the name server forgot, an operator may have to say who has the most; see docs/design/0012.
+        """
+        if self.plan.losses:
+            until = self.loop.time() + 20.0
+            while not self._together() and self.loop.time() < until:
+                await asyncio.sleep(0.05)
+            if not self._together():
+                self._promote()
         await self._wait(self._together, 60.0, "the servers do not find together")
+
+    def _promote(self) -> None:
+        """What an operator does: of those that do not serve, the one with the longest log is to be active."""
+        node = max((node for node in self.nodes if node.reign is None), key=lambda node: node.store.place)
+        self._fault("promoted by force", node.name)
+        assert node.process is not None
+        node.process.begin(node.coordinator.force)
 
     def describe(self) -> str:
         """How the servers are, for people."""
