@@ -78,7 +78,7 @@ class ClusterWorld(World):
         self.chance = chance
         self.network = Network(loop, chance, ClusterKey(directory / "key"))
         self.names = NameServer(self.network, "world")
-        self.watch = Watch(self.decided)
+        self.watch = Watch(self.decided, self._complain)
         self.nodes = [
             Node(self, name, directory / name, first=number == 0) for number, name in enumerate(IDS[: plan.servers])
         ]
@@ -119,6 +119,10 @@ class ClusterWorld(World):
             while (after := chain.get(newest.number + 1)) is not None and after.chain == newest.chain:
                 newest = after
         return newest
+
+    def _complain(self, text: str) -> None:
+        if self.plan.checks_inside:
+            self.failures.append(AssertionError(text))
 
     # What goes wrong.
 
@@ -259,6 +263,7 @@ class ClusterWorld(World):
         for when, kind in zip(times, kinds, strict=True):
             await asyncio.sleep(max(0.0, begun + when - self.loop.time()))
             self.check_core()
+            assert not self.failures, self.failures
             faults.append(asyncio.ensure_future(kind()))
         await asyncio.sleep(max(0.0, begun + plan.duration - self.loop.time()))
         await asyncio.gather(*faults)
@@ -354,25 +359,26 @@ def simulated_cluster(seed: int, plan: ClusterPlan) -> Iterator[ClusterWorld]:
     logger = logging.getLogger("rmimom")
     level = logger.level
     logger.setLevel(logging.CRITICAL + 1)
-    with (
-        tempfile.TemporaryDirectory(dir=_in_memory()) as directory,
-        ProcessLoop(chance) as loop,
-        patch.object(secrets, "token_hex", lambda size=32: chance.randbytes(size).hex()),
-        patch.object(backlog, "IN_MEMORY", SMALL),
-        patch.object(link, "SHIPMENT_BYTES", SMALL),
-        patch.object(link, "PIECE_BYTES", SMALL),
-        patch.object(shipping, "RECENT_BYTES", 20 * SMALL),
-    ):
-        world = ClusterWorld(loop, chance, plan, Path(directory))
-
-        try:
+    try:
+        with (
+            tempfile.TemporaryDirectory(dir=_in_memory()) as directory,
+            ProcessLoop(chance) as loop,
+            patch.object(secrets, "token_hex", lambda size=32: chance.randbytes(size).hex()),
+            patch.object(backlog, "IN_MEMORY", SMALL),
+            patch.object(link, "SHIPMENT_BYTES", SMALL),
+            patch.object(link, "PIECE_BYTES", SMALL),
+            patch.object(shipping, "RECENT_BYTES", 20 * SMALL),
+        ):
+            world = ClusterWorld(loop, chance, plan, Path(directory))
             with patch.object(CallbackPeer, "connect", partial(SimulatedPeer.connect, world.network)):
-                yield world
-        finally:
-            for node in world.nodes:
-                node.close_files()
-            random.setstate(outside)
-            logger.setLevel(level)
+                try:
+                    yield world
+                finally:
+                    for node in world.nodes:
+                        node.close_files()
+    finally:
+        random.setstate(outside)
+        logger.setLevel(level)
 
 
 def _in_memory() -> str | None:

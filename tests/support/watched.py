@@ -44,9 +44,10 @@ def digest_of(image: Image) -> bytes:
 
 
 class Watch:
-    """Sees everything; `decided` gives the newest configuration that is decided."""
+    """Sees everything; `decided` gives the newest configuration that is decided, `complain` is told what is wrong."""
 
-    def __init__(self, decided: Callable[[], Configuration | None]) -> None:
+    def __init__(self, decided: Callable[[], Configuration | None], complain: Callable[[str], None]) -> None:
+        self._complain = complain
         self.stores: dict[str, WatchedStore] = {}
         self.owners: dict[int, str] = {}
         self.told = 0
@@ -59,15 +60,18 @@ class Watch:
     def owns(self, epoch: int, server: str) -> None:
         """A server becomes active."""
         owner = self.owners.setdefault(epoch, server)
-        assert owner == server, f"epoch {epoch} has two owners: {owner} and {server}"
+        if owner != server:
+            self._complain(f"epoch {epoch} has two owners: {owner} and {server}")
 
     def appended(self, store: WatchedStore, before: LogPosition, batch: Batch) -> None:
         """A batch is on a disk."""
         position = LogPosition(batch.epoch, batch.sequence)
-        assert position.sequence == before.sequence + 1, f"{store.server} has a gap after {before}: {position}"
+        if position.sequence != before.sequence + 1:
+            self._complain(f"{store.server} has a gap after {tuple(before)}: {tuple(position)}")
         content = before, hashlib.sha256(encode_batch(batch)).digest()
         known = self._before.setdefault(position, content)
-        assert known == content, f"batch {position} of {store.server} is another one than elsewhere"
+        if known != content:
+            self._complain(f"batch {tuple(position)} of {store.server} is another one than elsewhere")
         if batch.sequence % EVERY == 0:
             self.compare(store.server, store.image)
 
@@ -77,7 +81,8 @@ class Watch:
         place = LogPosition(image.position.epoch, image.position.sequence)
         known, other = self._states.setdefault(place, (state, server))
         self.compared += other != server
-        assert known == state, f"{server} and {other} do not hold the same at {place}"
+        if known != state:
+            self._complain(f"{server} and {other} do not hold the same at {tuple(place)}")
 
     def holds(self, server: str, wanted: LogPosition) -> bool:
         """Whether the log on a server's disk has a batch."""
@@ -94,10 +99,11 @@ class Watch:
         decided = self._decided()
         assert decided is not None
         lacking = [member for member in decided.members if not self.holds(member, place)]
-        assert not lacking, (
-            f"{server} tells of batch {tuple(place)}, which is not on the disks of {lacking}: configuration "
-            f"{decided.number} has the members {decided.members}"
-        )
+        if lacking:
+            self._complain(
+                f"{server} tells of batch {tuple(place)}, which is not on the disks of {lacking}: configuration "
+                f"{decided.number} has the members {decided.members}"
+            )
 
 
 class WatchedStore(MemoryStore):
