@@ -171,6 +171,8 @@ class Coordinator:
         self._at_home = False
         """Whether others have confirmed since the start that this is the cluster that our data belongs to."""
         self._required: set[str] = set()
+        self._stops = 0
+        """How often it began to stop deciding, or gave that up."""
         self._addresses: dict[str, str] = {}
         """Where servers are that spoke to us; some are in no configuration that we hold."""
         self.shipping = Shipping(self, key.handshake(server_id), directory, settings.standby_timeout, settings.reserve)
@@ -494,9 +496,11 @@ class Coordinator:
             case StopAcknowledging():
                 self._spawn(self._stop_acknowledging())
             case StopDeciding():
-                self._spawn(self._stop_deciding())
+                self._stops += 1
+                self._spawn(self._stop_deciding(self._stops))
             case ResumeDeciding(why):
                 log.warning("the switchover does not happen: %s", why)
+                self._stops += 1
                 self._roles.resume_deciding()
 
     def _miss_members(self, configuration: Configuration) -> None:
@@ -537,13 +541,16 @@ class Coordinator:
             position = self._roles.follower.position
         self.post(Stopped(LogPosition(position.epoch, position.sequence)))
 
-    async def _stop_deciding(self) -> None:
+    async def _stop_deciding(self, number: int) -> None:
+        if number != self._stops:
+            return  # given up before it was begun: nobody would let the commands go on
         try:
             position = await self._roles.stop_deciding()
         except JMSError as error:
             log.warning("the switchover cannot go on: %s", error)
             return
-        self.post(Drained(LogPosition(position.epoch, position.sequence)))
+        if number == self._stops:
+            self.post(Drained(LogPosition(position.epoch, position.sequence)))
 
     # Other servers.
 

@@ -10,10 +10,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from support.coordination import A, B, batch, make_key
+from msgspec.structs import replace
+from support.coordination import A, B, C, batch, make_key
 from support.loops import on_loop, until
 
 from rmimom.cluster.configuration import Configuration
+from rmimom.cluster.events import ConsentAsked, HandOver, Lost
 from rmimom.cluster.state import Phase
 from rmimom.coordination import chain_reader, following
 from rmimom.coordination import coordinator as module
@@ -86,7 +88,7 @@ class Roles:
         self.changes: list[str] = []
         self.error: BaseException | None = None
         self.fails: Exception | None = None
-        self.resumed = 0
+        self.stopped = self.resumed = 0
         self.position: Callable[[], Position] = lambda: self.follower.position
 
     async def become_active(self, configuration: Configuration) -> None:
@@ -105,6 +107,7 @@ class Roles:
         self.changes.append(f"follows {configuration.active[0]} in {configuration.number}")
 
     async def stop_deciding(self) -> Position:
+        self.stopped += 1
         return self.position()
 
     def resume_deciding(self) -> None:
@@ -410,6 +413,30 @@ async def test_a_switchover_that_cannot_be_is_refused_and_all_goes_on(tmp_path: 
         shipped = first.decide(1)
         assert shipped is not None
         await shipped
+
+
+@on_loop
+async def test_a_switchover_that_is_given_up_at_once_stops_nothing(tmp_path: Path) -> None:
+    """Given a server that slept, when it hears at once of the order and of the loss of the heir, then it goes on."""
+    async with scene(tmp_path) as there:
+        first, _ = await there.pair()
+        first.coordinator.post(HandOver(B))
+        first.coordinator.post(Lost(B, "it is tested"))
+        await until(lambda: first.members == (A,))
+        assert (first.roles.stopped, first.roles.resumed) == (0, 1)
+
+
+@on_loop
+async def test_who_asks_and_is_no_member_any_more_is_told(tmp_path: Path) -> None:
+    async with scene(tmp_path) as there:
+        first, _ = await there.pair()
+        sent: list[str] = []
+        first.coordinator._messenger.send = lambda uri, news: sent.append(uri)  # type: ignore[method-assign]
+        held = first.coordinator.serving
+        assert held is not None
+        old = replace(held, number=1, active=C, members=(C,), addresses=((C, "PYRO:x@127.0.0.1:1"),))
+        await first.coordinator.learn(ConsentAsked(old, ()))
+        assert sent[-1] == "PYRO:x@127.0.0.1:1"
 
 
 @on_loop

@@ -43,6 +43,8 @@ def run_cluster_seed(seed: int, plan: ClusterPlan, counted: Counter[str] | None 
         counted["steps"] += sum(process.steps for process in world.loop.processes)
         counted["told"] += world.watch.told
         counted["states compared"] += world.watch.compared
+        counted["copies"] += world.watch.copies
+        counted["truncations"] += world.watch.truncations
     bad = judge(history, plan)
     if not bad:
         return ""

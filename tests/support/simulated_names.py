@@ -40,6 +40,10 @@ class NameServer:
         uri = configuration.address_of(configuration.active)
         self.names.setdefault(configuration.name, (uri, encode(configuration)))
 
+    def remove(self, configuration: Configuration) -> None:
+        """Let a name be free again."""
+        self.names.pop(configuration.name, None)
+
     def chain(self) -> tuple[Configuration, ...]:
         """Everything that is remembered, by number."""
         return decode_chain(self.cluster, dict(self.names))
@@ -62,6 +66,10 @@ class SimulatedWitness:
             await self._ask(lambda: self._server.register(configuration))
         except ConnectionFailedError:
             pass  # whether it was registered is unknown
+
+    async def remove(self, configuration: Configuration) -> None:
+        """See the real one."""
+        await self._ask(lambda: self._server.remove(configuration))
 
     def close(self) -> None:
         """See the real one."""

@@ -21,6 +21,7 @@ from rmimom.cluster.configuration import Configuration
 from rmimom.cluster.role import Epoch
 from rmimom.commands import Command
 from rmimom.coordination.coordinator import CoordinationSettings, Coordinator
+from rmimom.coordination.shipping import Shipping
 from rmimom.coordination.standby import SERVER_PREFIX
 from rmimom.coordination.topic import COORDINATION_TOPIC, CoordinationTopic
 from rmimom.core.broker import Broker
@@ -42,6 +43,7 @@ T = TypeVar("T")
 BEAT = 0.1
 """Seconds between two heartbeats."""
 _QUICK = (0.0, 0.0002, 0.001, 0.02)
+_SLOW = (0.05, 0.4, 1.5)
 
 
 class NodeClock:
@@ -65,7 +67,7 @@ class NodeThread(DiskThread):
 
     def run(self, function: Callable[[], T], *, small: bool = False) -> asyncio.Future[T]:
         """See the disk of a world."""
-        self.delays = self._node.delays
+        self.delays = _SLOW if self._node.slow else _QUICK
         return super().run(function, small=small)
 
 
@@ -149,7 +151,8 @@ class Node:
         self.first = first
         self.store = WatchedStore(world.watch, name)
         self.clock = NodeClock(world)
-        self.delays: tuple[float, ...] = _QUICK
+        self.slow = 0
+        """How many reasons there are for its disk to be slow."""
         self.process: Process | None = None
         self.objects: dict[str, object] = {}
         self.follower: Follower
@@ -211,9 +214,19 @@ class Node:
             self._directory,
             self,
         )
+        self._count_joins(self.coordinator.shipping)
         self.objects[SERVER_PREFIX + self.name] = self.coordinator.object
         await self.coordinator.start()
         self.ready = True
+
+    def _count_joins(self, shipping: Shipping) -> None:
+        caught_up = shipping.caught_up
+
+        def count(link: Any) -> None:
+            self.world.counted["joined by a copy" if link.statistics().to_copy else "joined by the log"] += 1
+            caught_up(link)
+
+        shipping.caught_up = count  # type: ignore[method-assign]
 
     # What the engine and the coordinator ask for (see `rmimom.server.service`).
 
@@ -273,9 +286,9 @@ class Node:
         if self.reign is not None:
             self.reign.engine.resume()
 
-    def give_up(self, why: str) -> None:
+    def give_up(self, error: BaseException) -> None:
         """No server of this world has a reason to."""
-        self.world.failures.append(AssertionError(f"{self.name[:1]} gives up: {why}"))
+        self.world.failures.append(AssertionError(f"{self.name[:1]} gives up: {error}"))
 
     # Heartbeat.
 

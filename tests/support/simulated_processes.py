@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import warnings
 from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar, copy_context
 from typing import Any, NamedTuple
@@ -122,7 +123,8 @@ class ProcessLoop(SimulatedLoop):
             left += process.tasks
         for task in left:
             task._log_destroy_pending = False  # type: ignore[attr-defined]  # asyncio has no other way to say so
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(Exception), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # about calls that had come and were never begun
                 task.get_coro().close()  # type: ignore[union-attr]
         super().close()
 

@@ -53,6 +53,8 @@ class Watch:
         self.told = 0
         """How often anything was told that had to be safe."""
         self.compared = 0
+        self.copies = self.truncations = 0
+        """How often a disk was replaced by a copy, and how often it lost batches by that."""
         self._decided = decided
         self._before: dict[LogPosition, tuple[LogPosition, bytes]] = {}
         self._states: dict[LogPosition, tuple[bytes, str]] = {}
@@ -140,7 +142,10 @@ class WatchedStore(MemoryStore):
 
     def replace_by(self, copy: Path) -> None:
         """See the store."""
+        before = self.place
         super().replace_by(copy)
+        self._watch.copies += 1
+        self._watch.truncations += before != NOWHERE and not self._watch.holds(self.server, before)
         if self.place != NOWHERE:
             self._watch.compare(self.server, self._image)
 
