@@ -20,7 +20,7 @@ PLANS = {
     "pair": ClusterPlan(kills=4, breaks=2),
     "pair, all kinds of trouble": ALL_KINDS,
     "three, all kinds of trouble": replace(ALL_KINDS, servers=3, kills=3, cuts=3),
-    "three, switchovers": ClusterPlan(servers=3, kills=2, switchovers=6, breaks=2, absences=1),
+    "three, switchovers": ClusterPlan(servers=3, kills=2, switchovers=6, breaks=2, absences=1, names_kept=3),
     "partitions": ClusterPlan(kills=1, cuts=8, stops=2),
     "name server that forgets": ClusterPlan(kills=1, cuts=1, losses=1, absences=1),
     "name server in trouble": ClusterPlan(servers=3, kills=3, absences=5, cuts=1),
@@ -28,7 +28,7 @@ PLANS = {
     "clocks": ClusterPlan(kills=2, stops=1, clock_steps=3),
     "nobody goes on alone": ClusterPlan(servers=3, kills=3, cuts=2, breaks=2, wait_for_lost=True),
 }
-USUAL_SEEDS = 6
+USUAL_SEEDS = 4
 """For each plan; together some thirty seconds."""
 
 
@@ -54,7 +54,7 @@ def test_world_is_eventful() -> None:
     """Given some seeds, when they ran, then all that can go wrong did, and servers came back in every way."""
     counted: Counter[str] = Counter()
     plan = replace(ALL_KINDS, servers=3, kills=4, absences=2, losses=0, clock_steps=1)
-    for seed in range(1, 9):
+    for seed in range(1, 6):
         assert run_cluster_seed(seed, plan, counted) == ""
     wanted = {"kill", "stop", "cut", "cut one way", "break", "slow disk", "full disk", "clock step", "switched over"}
     wanted |= {"names away", "names late", "names loses replies"}

@@ -27,6 +27,7 @@ from support.simulated_processes import ProcessLoop
 from support.watched import Watch
 from support.world import Clients, Plan, World
 
+from rmimom.cluster import rules
 from rmimom.cluster.configuration import Configuration
 from rmimom.coordination import backlog, link, shipping
 from rmimom.coordination.key import ClusterKey
@@ -52,6 +53,7 @@ class ClusterPlan(Plan, frozen=True):
     """Seconds that a client waits for an answer."""
     standby_timeout: float = 1.0
     wait_for_lost: bool = False
+    names_kept: int = rules.KEPT
     kills: int = 2
     stops: int = 0
     cuts: int = 0
@@ -362,6 +364,7 @@ def simulated_cluster(seed: int, plan: ClusterPlan) -> Iterator[ClusterWorld]:
             tempfile.TemporaryDirectory(dir=_in_memory()) as directory,
             ProcessLoop(chance) as loop,
             patch.object(secrets, "token_hex", lambda size=32: chance.randbytes(size).hex()),
+            patch.object(rules, "KEPT", plan.names_kept),
             patch.object(backlog, "IN_MEMORY", SMALL),
             patch.object(link, "SHIPMENT_BYTES", SMALL),
             patch.object(link, "PIECE_BYTES", SMALL),
