@@ -17,7 +17,7 @@ from typing import IO, Protocol
 import msgspec
 
 from rmimom.cluster.configuration import Configuration, LogPosition
-from rmimom.cluster.events import ConsentAsked, ConsentGiven, Event, Told
+from rmimom.cluster.events import ConsentAsked, ConsentGiven, Event, Stored, Told
 from rmimom.coordination.key import ServerLogin
 from rmimom.coordination.link import ANNOTATION
 from rmimom.coordination.shipment import unpack
@@ -200,8 +200,11 @@ class ServerObject:
                 raise
             finally:
                 self._path.unlink(missing_ok=True)
-            log.info("the copy is in place, up to batch %d", self._position()[1])
-            return self._position()
+            position = self._position()
+            log.info("the copy is in place, up to batch %d", position[1])
+            # If nothing is decided from now on, no batch will say where our log ends.
+            await self._following.learn(Stored(LogPosition(*position)))
+            return position
 
     def _end_copy(self) -> None:
         copy, self._copy = self._copy, None

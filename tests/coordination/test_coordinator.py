@@ -416,6 +416,18 @@ async def test_a_switchover_that_cannot_be_is_refused_and_all_goes_on(tmp_path: 
 
 
 @on_loop
+async def test_a_switchover_to_a_standby_that_has_a_copy_and_nothing_since(tmp_path: Path) -> None:
+    async with scene(tmp_path) as there:
+        first = await there.server(A, may_begin=True)
+        await until(lambda: first.phase is Phase.ACTIVE)
+        assert first.decide(1) is None
+        second = await there.server(B)
+        await until(lambda: first.members == second.members == (A, B))
+        await first.coordinator.hand_over(B)
+        await until(lambda: second.roles.changes[-1:] == ["active in 3"])
+
+
+@on_loop
 async def test_a_switchover_that_is_given_up_at_once_stops_nothing(tmp_path: Path) -> None:
     """Given a server that slept, when it hears at once of the order and of the loss of the heir, then it goes on."""
     async with scene(tmp_path) as there:

@@ -15,7 +15,7 @@ from support.loops import on_loop, until
 from support.tampering import tampering
 
 from rmimom.cluster.configuration import NOWHERE, Configuration, LogPosition
-from rmimom.cluster.events import ConsentAsked, ConsentGiven, Told
+from rmimom.cluster.events import ConsentAsked, ConsentGiven, Stored, Told
 from rmimom.coordination import link as module
 from rmimom.coordination.link import ANNOTATION, Link, LinkPhase, Supply
 from rmimom.coordination.shipment import pack
@@ -164,6 +164,7 @@ def test_a_standby_that_lacks_more_gets_a_copy_in_pieces(
             await until(lambda: link.phase is LinkPhase.IN_STEP)
             assert there.sequence == 5
             assert journal.told == ["needs a copy", "caught up at 5"]
+            assert there.coordination.learnt[-1] == Stored(LogPosition(1, 5))
             reading = link.statistics()
             assert reading.copied == reading.to_copy > 100
             link.offer(6, pack(batch(6)))

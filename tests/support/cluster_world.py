@@ -307,7 +307,7 @@ class ClusterWorld(World):
             await asyncio.sleep(20.0)
             if not self._together():
                 self._promote()
-        await self._wait(self._together, 60.0, "the servers do not find together")
+        await self._wait(self._together, 150.0, "the servers do not find together")
 
     def _promote(self) -> None:
         """What an operator does: of those that do not serve, the one with the longest log is to be active."""
