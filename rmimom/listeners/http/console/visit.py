@@ -127,7 +127,9 @@ class Visit:
         return Response(text, code, headers={**HEADERS, **(headers or {})}, media_type="text/html")
 
     def console_of(self, address: str) -> str:
-        """Where the console of another server is, if it is on the port of this one."""
+        """Where the console of another server is: known of the active one; else it is likely on the port of ours."""
+        if address == self.view.active and self.view.active_http:
+            return f"{self.view.active_http}/"
         host = address.rpartition(":")[0]
         server = self.request.scope.get("server")
         return f"http://{host}:{server[1]}/" if server and server[1] else f"http://{host}/"
