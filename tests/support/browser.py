@@ -40,7 +40,7 @@ NARROW: Final = {"width": 390, "height": 844}
 def find_chromium() -> str:
     """Where Chromium is, which is installed if that can be done.  Skips the test, or fails it where CI is set."""
     found = which("chromium")
-    if found is None and os.geteuid() == 0 and which("apt-get"):
+    if found is None and os.geteuid() == 0 and which("apt-get") and INSTALLER.exists():
         run = subprocess.run([INSTALLER], check=False, capture_output=True, text=True, timeout=600)
         found = which("chromium")
         reason = f"{INSTALLER.name} could not install chromium: {run.stderr[-500:]}"
