@@ -10,7 +10,7 @@ from support.processes import ServerProcess
 
 from rmimom.admin_token import read_token
 
-PATIENCE = 30_000
+PATIENCE = 60_000
 """Milliseconds for a failover on a busy machine."""
 
 

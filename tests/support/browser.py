@@ -31,8 +31,8 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 INSTALLER: Final = ROOT / ".ci" / "install_chromium"
 ARTEFACTS: Final = ROOT / "artefacts"
 """Where screenshots go; git ignores it."""
-PATIENCE: Final = 20_000
-"""Milliseconds for what a page is waited for."""
+PATIENCE: Final = 60_000
+"""Milliseconds for what a page is waited for: far more than it takes on a busy machine."""
 WIDE: Final = {"width": 1440, "height": 900}
 NARROW: Final = {"width": 390, "height": 844}
 
