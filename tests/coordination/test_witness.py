@@ -192,12 +192,13 @@ METADATA = sorted(encode(FIRST))
         ({FIRST.name: ("PYRO:x@h:1", METADATA, "more")}, "gave no metadata"),
         ({FIRST.name: ("PYRO:x@h:1", [5])}, "nonsense under"),
         ({FIRST.name: ("PYRO:x@h:1", ["x" * 100_000])}, "nonsense under"),
-        ({f"rmimom.cluster.test.{number}": ("PYRO:x@h:1", METADATA) for number in range(1, 10_002)}, "10001 names"),
+        ({f"rmimom.cluster.test.{number}": None for number in range(1, 10_002)}, "10001 names"),
         (ValueError("what is a list?"), "no name server: ValueError"),
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
-def test_an_answer_that_makes_no_sense_is_told(answer: object, complaint: str) -> None:
+def test_an_answer_that_makes_no_sense_is_told(answer: object, complaint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CALL", 30.0)  # a busy machine takes long for a long list
     daemon = Pyro5.api.Daemon(host="127.0.0.1", port=0)
     daemon.register(Strange(answer), "Pyro.NameServer")
 
