@@ -285,8 +285,12 @@ class Engine:
             return
         self._committing = True
         self._idle.clear()
-        # What the standbys have to do is on its way to them by now, so they work while the store's thread does.
-        self._start_commit(batch, log_batch)
+        if batch.shipped is not None and batch.small:
+            # A small commit may be done on this very thread: first let the links send what was offered to them, so that
+            # the standbys work at the same time.
+            self._loop.call_soon(self._start_commit, batch, log_batch)
+        else:
+            self._start_commit(batch, log_batch)
 
     def _next_position(self) -> Position:
         reserved = self._position.next_id

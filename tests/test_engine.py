@@ -552,6 +552,43 @@ def test_replica_waits_for_the_disk_too() -> None:
     run(scenario)
 
 
+def test_a_batch_is_on_its_way_to_the_standbys_before_a_small_commit_holds_up_the_loop() -> None:
+    """Given a link that waits for work, when one message is sent, then it is shipped before our own disk is asked."""
+
+    async def scenario(loop: SimulatedLoop) -> None:
+        order: list[str] = []
+        work = asyncio.Event()
+        shipped: asyncio.Future[None] = loop.create_future()
+
+        class Linked(Copies):
+            def offer(self, batch: Batch) -> asyncio.Future[None]:
+                work.set()
+                return shipped
+
+        async def link() -> None:
+            await work.wait()
+            order.append("shipped")
+            shipped.set_result(None)
+
+        class Disk(MemoryStore):
+            def append(self, batch: Batch) -> None:
+                order.append("stored")
+                super().append(batch)
+
+        world = await World(loop, Disk()).start("c")
+        await settle()
+        order.clear()
+        world.engine._replication = Linked(loop, [])
+        linked = loop.create_task(link())
+        await settle()
+        world.ask("send", send("c", "a"))
+        assert await world.told() == ["send: None"]
+        assert order == ["shipped", "stored"]
+        await linked
+
+    run(scenario)
+
+
 def test_replica_holds_the_same_state() -> None:
     """Given a replica that applied every batch, when both stores are read, then they say the same."""
 
