@@ -7,7 +7,6 @@ finds the server before it can be connected to.  Stop goes the other way: names,
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import shutil
 from collections.abc import Awaitable, Callable, Mapping
@@ -164,9 +163,6 @@ class Reign:
         # Last of all: a start that fails must not take the password with it.
         self.first_password = await access.ensure_administrator()
         self._calling_back = asyncio.create_task(self._call_back())
-        # What recovery made lives as long as the reign: the collector need not look at it until then.  It does not look
-        # now either, for clients wait; what little garbage the start left stays as long.
-        gc.freeze()
 
     async def _register_names(self) -> None:
         address = self.config.nameserver_address
