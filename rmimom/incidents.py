@@ -40,6 +40,11 @@ class Incidents:
         """Tell `watcher` of everything from now on; it may neither wait nor raise."""
         self._watchers.append(watcher)
 
+    def leave(self, watcher: Callable[[Incident], None]) -> None:
+        """Tell `watcher` nothing more.  Harmless if it is told nothing."""
+        if watcher in self._watchers:
+            self._watchers.remove(watcher)
+
     def report(self, incident: Incident) -> None:
         """Something happened."""
         for watcher in self._watchers:

@@ -50,6 +50,8 @@ class Advisories:
     def stop(self) -> None:
         """Publish no more.  Twice is harmless."""
         self._stopped = True
+        # The listener goes on without us, and would keep the engine and all that it holds.
+        self._engine.incidents.leave(self._report)
         if self._pause is not None:
             self._pause.cancel()
 
