@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from click.testing import Result
 from support.admin import run_admin
 from support.commands import run_command
@@ -17,7 +18,10 @@ from support.processes import ServerProcess, start_name_server, start_server, st
 from rmimom.client.factory import ConnectionFactory
 from rmimom.errors import JMSError
 
-HTTP = ("--http", "127.0.0.1:0")
+pytestmark = pytest.mark.timeout(300)
+
+# A busy machine is not to be taken for a dead one; that a server is gone is seen without its heartbeat, too.
+HTTP = ("--http", "127.0.0.1:0", "--heartbeat-interval", "5")
 SERVER = {"server_id", "address", "role", "in_sync", "phase", "behind", "copied", "to_copy"}
 STATUS = {
     *("cluster", "server_id", "phase", "position", "suspected", "refusal"),

@@ -6,11 +6,15 @@ import json
 import threading
 from pathlib import Path
 
+import pytest
 from click.testing import Result
 from support.admin import run_admin
 from support.processes import ServerProcess, start_name_server, start_server, start_standby, wait_for
 
-HTTP = ("--http", "127.0.0.1:0")
+pytestmark = pytest.mark.timeout(300)
+
+# A busy machine is not to be taken for a dead one; that a server is gone is seen without its heartbeat, too.
+HTTP = ("--http", "127.0.0.1:0", "--heartbeat-interval", "5")
 
 
 def url_of(server: ServerProcess) -> str:
