@@ -163,20 +163,23 @@ def check_acknowledged(history: History, transit: int = 0) -> Verdict:
     """Promise 2: what was acknowledged is never delivered again (§6.2.11), from there or as a dead letter.
 
     A message that was on its way to somebody else when it was acknowledged may arrive up to `transit` milliseconds
-    later.
+    later, but not from a server that became active after the one that confirmed the acknowledgement.
     """
     findings = Findings()
     sends = Sends(history)
     acknowledged: dict[tuple[str, str], int] = {}
+    epochs: dict[tuple[str, str], int] = {}
     for event in history:
         key = (sends.burials.family(event.place), event.value)
         if not key[0]:
             continue
         if event.op == "acknowledge" and event.type == OK:
             acknowledged.setdefault(key, event.time)
+            epochs.setdefault(key, event.epoch)
         elif event.op == "receive" and key in acknowledged and not sends.forgotten(event.value):
             released = event.released or event.time
-            if released > acknowledged[key] + transit:
+            on_its_way = 0 if event.epoch > epochs[key] > 0 else transit
+            if released > acknowledged[key] + on_its_way:
                 findings.add(
                     event.value,
                     f"was acknowledged at {key[0]} at {acknowledged[key]} and delivered again at {released}",

@@ -19,6 +19,7 @@ from rmimom_chaos.layout import CONFIGURATION
 from rmimom_chaos.network import NAMES, Network
 from rmimom_chaos.process import Process, ProcessError
 from rmimom_chaos.small_disk import SmallDisk
+from rmimom_chaos.wall_clock import WallClock
 
 SERVERS = ("one", "two", "three", "four", "five")
 USER, PASSWORD = "app", "chaos"
@@ -37,7 +38,7 @@ class Server:
         self.log = directory / f"{name}.log"
         self.process: Process | None = None
         self.small_disk: SmallDisk | None = None
-        self.variables: dict[str, str] = {}
+        self.clock: WallClock | None = None
         self.identity = ""
 
     @property
@@ -162,7 +163,8 @@ class Cluster:
     def _serve(self, server: Server, ready: Path, options: Iterable[str]) -> Process:
         arguments = [*self._module, *options, "--data", str(server.data), "--config", str(self._configuration)]
         arguments += ["--ready-file", str(ready), "--heartbeat", str(HEARTBEAT), "--stomp", "off", "--http", "off"]
-        server.process = self.spawn(server.name, f"server {server.name}", arguments, server.log, server.variables)
+        variables = server.clock.variables if server.clock is not None else {}
+        server.process = self.spawn(server.name, f"server {server.name}", arguments, server.log, variables)
         return server.process
 
     def kill(self, server: Server) -> None:
@@ -196,7 +198,7 @@ class Cluster:
         together = {entry["server_id"] for entry in status["servers"] if entry["in_sync"]}
         return together == {server.identity for server in self.servers}
 
-    def wait_in_sync(self, limit: float = 60.0) -> None:
+    def wait_in_sync(self, limit: float = 120.0) -> None:
         """Wait until all servers are in sync; raises ProcessError if that does not come about."""
         wait_for(self.in_sync, "all servers in sync", limit)
 

@@ -24,7 +24,7 @@ def check_owner(history: History) -> Verdict:
         key = (event.process, event.op, event.value, event.transaction)
         if event.op in CONFIRMED and event.type == INVOKE:
             began[key] = newest
-        if not event.epoch:
+        if not (event.epoch and event.server):
             continue
         holder = holders.setdefault(event.epoch, event.server)
         if holder != event.server:

@@ -17,10 +17,10 @@ from rmimom_chaos.machine_faults import LARGEST_STEP, ClockStep
 
 UNNOTICED: Final = round(HEARTBEAT * 3000) + 3000
 """Milliseconds for which a server may hand messages to a client that is gone, before it notices."""
-TRANSIT: Final = 1000
-"""Milliseconds that a message may be on its way.  What is delivered again because an acknowledgement was forgotten
-comes later: a server that takes over leaves messages to their consumers for a second before it gives them to others."""
-LATE: Final = 5000
+TRANSIT: Final = 15_000
+"""Milliseconds that a message may be on its way, on a machine that many processes share.  It counts for messages from the
+server that confirmed their acknowledgement: one that forgot it could only be another, or the same one later."""
+LATE: Final = 15_000
 """Milliseconds by which a delivery may be late after it was decided: many processes share a machine."""
 _OTHERWISE: Final = frozenset({"acknowledged", "times", "redelivery", "browsing"})
 """Checkers that are asked with limits of our own, or that have nothing to look at."""

@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
-from rmimom_chaos.cluster import Cluster, Server
+from rmimom_chaos.cluster import Cluster
 from rmimom_chaos.fault import Fault
 from rmimom_chaos.small_disk import SmallDisk, sweep
+from rmimom_chaos.wall_clock import WallClock, build_library
 
-LIBRARIES: Final = ("/usr/lib", "/usr/local/lib", "/usr/lib64")
 LARGEST_STEP: Final = 3000
 """Milliseconds.  More would only leave messages waiting, for their senders go by the clock of the server."""
-
-
-def fake_time() -> str:
-    """The library that lies about the time, libfaketime; empty if it is not installed."""
-    for place in LIBRARIES:
-        for found in Path(place).glob("**/faketime/libfaketimeMT.so.1"):
-            return str(found)
-    return ""
 
 
 class ClockStep(Fault):
@@ -31,43 +22,30 @@ class ClockStep(Fault):
 
     @classmethod
     def lacks(cls, cluster: Cluster) -> str:
-        """It needs a library."""
+        """It needs a compiler."""
         del cluster
-        return "" if fake_time() else "the library libfaketime is not installed"
+        return WallClock.missing()
 
     @classmethod
     def prepare(cls, cluster: Cluster) -> Callable[[], None] | None:
-        """Start all servers with a clock that can be set; one that only goes on is left alone."""
+        """Start all servers with a clock that can be set."""
+        library = build_library(cluster.directory)
         for server in cluster.servers:
-            set_clock(server, 0)
-            server.variables = {
-                "LD_PRELOAD": fake_time(),
-                "FAKETIME_TIMESTAMP_FILE": str(clock_of(server)),
-                "FAKETIME_CACHE_DURATION": "1",
-                "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            }
+            server.clock = WallClock(library, server.log.with_suffix(".clock"))
         return None
 
     def inject(self) -> str:
         """Set the clock of one server."""
-        self._victim = self.chance.choice(self.cluster.servers)
+        victim = self.chance.choice(self.cluster.servers)
+        assert victim.clock is not None
+        self._clock = victim.clock
         step = self.chance.choice((-1, 1)) * self.chance.choice((1, LARGEST_STEP // 1000))
-        set_clock(self._victim, step)
-        return f"{self._victim.name}, by {step:+d} s"
+        self._clock.set(step)
+        return f"{victim.name}, by {step:+d} s"
 
     def heal(self) -> None:
         """Set it back."""
-        set_clock(self._victim, 0)
-
-
-def clock_of(server: Server) -> Path:
-    """The file that the clock of a server is set by."""
-    return server.log.with_suffix(".clock")
-
-
-def set_clock(server: Server, seconds: int) -> None:
-    """Let it be so many seconds ahead; it looks once a second."""
-    clock_of(server).write_text(f"{seconds:+d}s\n", encoding="ascii")
+        self._clock.set(0)
 
 
 class DiskFull(Fault):

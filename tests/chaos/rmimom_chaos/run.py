@@ -64,6 +64,7 @@ class Run:
         self._settings = settings
         self._network = network
         self._say = say
+        self._seconds = 0.0
         self._injected: Counter[str] = Counter()
         self._skipped: dict[str, str] = {}
 
@@ -72,7 +73,7 @@ class Run:
         settings = self._settings
         cluster = Cluster(settings.directory, self._network, settings.servers, settings.server_module)
         crew = Crew(cluster, settings.seed, settings.rate)
-        trouble, seconds = "", 0.0
+        trouble = ""
         with ExitStack() as stack, Recorder(crew.directory / HARNESS) as recorder:
             possible = self._possible(cluster)
             stack.callback(self._network.close)
@@ -85,20 +86,17 @@ class Run:
             note_policies(recorder)
             with Watch(cluster, recorder):
                 crew.start()
-                began = time.monotonic()
                 try:
                     self._harm(possible, crew, recorder)
-                    seconds = time.monotonic() - began
                     self._network.mend()
                     self._drain(crew, recorder)
                     crew.end()
                 except ProcessError as error:
-                    seconds = seconds or time.monotonic() - began
                     trouble = str(error)
                     self._say(f"trouble: {error}")
         self._say("judging")
         history: History = gather(crew.histories)
-        return Outcome(judge(history, trouble), dict(self._injected), self._skipped, len(history), seconds)
+        return Outcome(judge(history, trouble), dict(self._injected), self._skipped, len(history), self._seconds)
 
     def _possible(self, cluster: Cluster) -> list[str]:
         """The faults that can be done here; raises ProcessError if there are none."""
@@ -115,12 +113,12 @@ class Run:
         wait_for(lambda: crew.least_written() > WARM_UP, "all clients at work", 60)
         began = time.monotonic()
         for step in make_plan(self._settings.seed, self._settings.duration, possible):
-            second = time.monotonic() - began
-            if second > self._settings.duration:
+            self._take(step, crew, recorder)
+            self._seconds = time.monotonic() - began
+            if self._seconds > self._settings.duration:
                 break
-            self._take(step, crew, recorder, second)
 
-    def _take(self, step: Step, crew: Crew, recorder: Recorder, second: float) -> None:
+    def _take(self, step: Step, crew: Crew, recorder: Recorder) -> None:
         crew.check()
         if not step.hasty:
             crew.cluster.wait_in_sync()
@@ -131,11 +129,11 @@ class Run:
             victim = fault.inject()
         except ProcessError as error:
             # Nothing is active at the moment, or no standby is there: the plan goes on.
-            self._say(f"{second:6.1f} s  {step.fault} finds nothing: {error}")
+            self._say(f"{self._seconds:6.1f} s  {step.fault} finds nothing: {error}")
             recorder.note("harness", INFO, "heal", value=step.fault)
             return
         self._injected[step.fault] += 1
-        self._say(f"{second:6.1f} s  {step.fault}: {victim}, for {step.lasts:g} s")
+        self._say(f"{self._seconds:6.1f} s  {step.fault}: {victim}, for {step.lasts:g} s")
         time.sleep(step.lasts)
         fault.heal()
         recorder.note("harness", INFO, "heal", value=step.fault)

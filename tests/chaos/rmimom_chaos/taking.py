@@ -64,6 +64,7 @@ class Taking(Actor):
     def received(self, message: Message) -> str:
         """Write down that it came; returns the name of the consumer."""
         consumer = self.consumer
+        released, epoch = self.arrivals.take(message._tag)
         self.note(
             OK,
             "receive",
@@ -72,7 +73,8 @@ class Taking(Actor):
             consumer=consumer,
             count=message.delivery_count,
             tag=message._tag,
-            released=self.arrivals.take(message._tag),
+            released=released,
+            epoch=epoch,
             **note_of(message),
         )
         return consumer
