@@ -18,8 +18,8 @@ from rmimom_chaos.machine_faults import LARGEST_STEP, ClockStep
 UNNOTICED: Final = round(HEARTBEAT * 3000) + 3000
 """Milliseconds for which a server may hand messages to a client that is gone, before it notices."""
 TRANSIT: Final = 15_000
-"""Milliseconds that a message may be on its way, on a machine that many processes share.  It counts for messages from the
-server that confirmed their acknowledgement: one that forgot it could only be another, or the same one later."""
+"""Milliseconds that a message may be on its way, on a machine that many processes share.  It counts for messages from
+the server that confirmed their acknowledgement: one that forgot it could only be another, or the same one later."""
 LATE: Final = 15_000
 """Milliseconds by which a delivery may be late after it was decided: many processes share a machine."""
 _OTHERWISE: Final = frozenset({"acknowledged", "times", "redelivery", "browsing"})
