@@ -167,10 +167,10 @@ class Engine:
         """
         future: asyncio.Future[object] = self._loop.create_future()
         if self._failure is not None:
-            future.set_exception(_ended(self._failure))
+            _raise_in(future, _ended(self._failure))
             return future
         if self._stopped:
-            future.set_exception(ConnectionFailedError("the server has stopped; nothing of this call was done"))
+            _raise_in(future, ConnectionFailedError("the server has stopped; nothing of this call was done"))
             return future
         if self._full and self._needs_room(command):
             future.set_exception(

@@ -7,6 +7,7 @@ time passes when nothing else is left to do.
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
@@ -403,6 +404,24 @@ def test_text_of_the_error_says_that_the_outcome_is_unknown() -> None:
         store.error = OSError("I/O error")
         with pytest.raises(StoreError, match="I/O error; the outcome of this call is unknown"):
             await world.engine.submit(send("c", "a"))
+
+    run(scenario)
+
+
+def test_what_is_asked_after_the_end_and_not_waited_for_is_no_fault() -> None:
+    """Given an engine that failed, or stopped, when clients that leave are reported to it, then nobody complains."""
+
+    async def scenario(loop: SimulatedLoop) -> None:
+        failed = await World(loop).start("c")
+        failed.ask("bad", "no command")  # type: ignore[arg-type]
+        assert await failed.told() == ["bad: StoreError"]
+        stopped = await World(loop).start("c")
+        await stopped.engine.stop()
+        for world in (failed, stopped):
+            world.engine.submit(Disconnect("c"))
+        gc.collect()
+        await settle()
+        assert loop.failures == []
 
     run(scenario)
 

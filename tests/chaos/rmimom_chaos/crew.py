@@ -78,10 +78,11 @@ class Crew:
         """Raises ProcessError if clients or servers have ended by themselves."""
         for client in self.clients.values():
             if not client.alive:
-                raise ProcessError(f"{client.name} ended by themselves; see {client.log}")
+                raise ProcessError(f"{client.name} ended by themselves with code {client.code}; see {client.log}")
         for server in self.cluster.servers:
             if server.process is not None and not server.process.alive:
-                raise ProcessError(f"server {server.name} ended by itself; see {server.log}")
+                code = server.process.code
+                raise ProcessError(f"server {server.name} ended by itself with code {code}; see {server.log}")
 
     def stop(self) -> None:
         """Kill what still runs."""

@@ -60,6 +60,11 @@ class Process:
         """Whether it has not ended."""
         return self._process.poll() is None
 
+    @property
+    def code(self) -> int | None:
+        """How it ended, negative for a signal; None if it goes on."""
+        return self._process.poll()
+
     def say(self, line: str) -> None:
         """Write a line to its standard input; harmless if it has ended."""
         assert self._process.stdin is not None
@@ -109,7 +114,14 @@ def environment(home: Path, variables: Mapping[str, str]) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("RMIMOM", "PYRO", "XDG"))}
     places = {str(Path(module.__file__ or "").parent.parent): None for module in (rmimom, rmimom_chaos)}
     path = os.pathsep.join([*places, *filter(None, [kept.get("PYTHONPATH")])])
-    return {**kept, "HOME": str(home), "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", **variables}
+    return {
+        **kept,
+        "HOME": str(home),
+        "PYTHONPATH": path,
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONFAULTHANDLER": "1",
+        **variables,
+    }
 
 
 def _ends_with_us() -> list[str]:

@@ -122,7 +122,7 @@ class ConnectionFactoryObject:
         limit = self._facts.heartbeat * SILENT_HEARTBEATS
         for remote in list(self._connections.values()):
             if remote.silent_for > limit:
-                ending = self._loop.create_task(remote.end(f"silent for over {limit:g} seconds"))
+                ending = self._loop.create_task(self._end(remote, f"silent for over {limit:g} seconds"))
                 self._endings.add(ending)
                 ending.add_done_callback(self._endings.discard)
         self._watch = self._loop.call_later(self._facts.heartbeat, self._close_silent)
@@ -136,11 +136,14 @@ class ConnectionFactoryObject:
         """Close every connection."""
         self._watch.cancel()
         for remote in list(self._connections.values()):
-            try:
-                await remote.end("the server stops")
-            except JMSError as error:
-                # An engine that can decide nothing any more cannot be told; the client is let go all the same.
-                log.info("the end of connection %s… could not be decided: %s", remote.connection[:4], error)
+            await self._end(remote, "the server stops")
+
+    async def _end(self, remote: ConnectionObject, reason: str) -> None:
+        try:
+            await remote.end(reason)
+        except JMSError as error:
+            # An engine that can decide nothing any more cannot be told; the client is let go all the same.
+            log.info("the end of connection %s… could not be decided: %s", remote.connection[:4], error)
 
 
 def _text(value: object, name: str) -> str:
