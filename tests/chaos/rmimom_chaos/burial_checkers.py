@@ -11,7 +11,8 @@ from rmimom_chaos.judging import EXPIRED, Findings, Sends, Verdict, among
 def check_dead_letters(history: History) -> Verdict:
     """What fails more often than it may becomes a dead letter, nothing else does, and it says where it came from.
 
-    Failures are what consumers said of a message.  They count from 0 after it was sent back.
+    Failures are what consumers said of a message.  They count from 0 after it was sent back.  What a consumer was saying
+    when it lost its server it says again, and that may be counted, too.
     """
     findings = Findings()
     sends = Sends(history)
@@ -20,13 +21,19 @@ def check_dead_letters(history: History) -> Verdict:
     blamed: Counter[str] = Counter()
     condemned: set[str] = set()  # may be dead letters
     over: dict[tuple[str, str], int] = {}  # must be, since when
+    saying: dict[str, Event] = {}
     for event in history:
         key = (event.place, event.value)
+        if event.op == "release":
+            saying.pop(event.process, None)
+        said = saying.get(event.process) if event.op == "lost" else None
         if event.op == "release" and event.type == INVOKE:
-            failures[key] += 1
-            blamed[event.value] += 1
-            if 0 <= event.maximum < failures[key]:
-                condemned.add(event.value)
+            said = saying[event.process] = event
+        if said is not None:
+            failures[said.place, said.value] += 1
+            blamed[said.value] += 1
+            if 0 <= said.maximum < failures[said.place, said.value]:
+                condemned.add(said.value)
         elif event.op == "release" and event.type == OK:
             certain[key] += 1
             if 0 <= event.maximum < certain[key]:
