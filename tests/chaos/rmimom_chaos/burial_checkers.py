@@ -11,8 +11,8 @@ from rmimom_chaos.judging import EXPIRED, Findings, Sends, Verdict, among
 def check_dead_letters(history: History) -> Verdict:
     """What fails more often than it may becomes a dead letter, nothing else does, and it says where it came from.
 
-    Failures are what consumers said of a message.  They count from 0 after it was sent back.  What a consumer was saying
-    when it lost its server it says again, and that may be counted, too.
+    Failures are what consumers said of a message.  They count from 0 after it was sent back.  What a consumer was
+    saying when it lost its server it says again, and that may be counted, too.
     """
     findings = Findings()
     sends = Sends(history)

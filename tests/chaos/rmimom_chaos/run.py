@@ -110,7 +110,7 @@ class Run:
         return possible
 
     def _harm(self, possible: Sequence[str], crew: Crew, recorder: Recorder) -> None:
-        wait_for(lambda: crew.least_written() > WARM_UP, "all clients at work", 60)
+        wait_for(lambda: crew.least_written() > WARM_UP, "all clients at work", 180)
         began = time.monotonic()
         for step in make_plan(self._settings.seed, self._settings.duration, possible):
             self._take(step, crew, recorder)
