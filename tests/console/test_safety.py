@@ -130,7 +130,6 @@ def test_a_click_after_the_session_s_end_leads_to_the_login(visit: Make, server:
     someone = visit("olga")
     someone.expect_refusal(401)
     page = someone.go("/queues/patient")
-    page.evaluate("document.dispatchEvent(new Event('freeze'))")
     server.end_sessions()
     page.locator("#tabs").get_by_role("link", name="Topics").click()
     expect(page.get_by_role("heading", name="Log in")).to_be_visible()
