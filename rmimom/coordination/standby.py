@@ -139,6 +139,7 @@ class ServerObject:
         follower = self._following.follower
         async with self.busy:
             self._check(call.peer)
+            self._check_following()
             shipment = call.annotations.get(ANNOTATION, b"")
             for batch in unpack(shipment):
                 await follower.append(batch)
@@ -192,6 +193,7 @@ class ServerObject:
                     path=str(self._path),
                 )
             try:
+                self._check_following()
                 await self._following.follower.replace_by(self._path)
             except StoreVersionError as error:
                 # The next copy would be as new as this one.
@@ -211,6 +213,11 @@ class ServerObject:
         if copy is not None:
             copy.close()
             self._path.unlink(missing_ok=True)
+
+    def _check_following(self) -> None:
+        """Raise IllegalStateError if the log stands still: where it ends may have been promised by now (rule 3)."""
+        if not self._following.follows:
+            raise IllegalStateError("this server does not follow any more")
 
     def _check(self, peer: Peer) -> None:
         if peer is not self._source:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -242,6 +243,32 @@ async def test_nothing_is_acknowledged_without_leave(tmp_path: Path) -> None:
         assert link.position.sequence == 0
         assert journal.told == ["caught up at 0", "lost"]
         assert "does not follow any more" in journal.why
+
+
+@on_loop
+async def test_a_log_that_stands_still_takes_nothing(tmp_path: Path) -> None:
+    """Rule 3 of docs/design/0012: where it ends may have been promised, and an active that lives goes on shipping."""
+    async with standby(tmp_path) as there:
+        link, journal = there.link(store_with(0))
+        await until(lambda: link.phase is LinkPhase.IN_STEP)
+        there.coordination.follows = ""
+        link.offer(1, pack(batch(1)))
+        await until(lambda: link.phase is LinkPhase.CLOSED)
+        assert "does not follow any more" in journal.why
+        assert there.sequence == 0
+
+
+@on_loop
+async def test_a_log_that_stands_still_is_not_replaced(tmp_path: Path) -> None:
+    async with standby(tmp_path, 1) as there, there.connected() as peer:
+        await call(peer, "begin", plain())
+        await call(peer, "begin_copy", 4)
+        await call(peer, "copy_piece", 0, data=b"copy")
+        there.coordination.follows = ""
+        with pytest.raises(RemoteCallError, match="does not follow any more"):
+            await call(peer, "end_copy", hashlib.sha256(b"copy").hexdigest())
+        assert there.sequence == 1
+        assert not (tmp_path / "copy").exists()
 
 
 @on_loop
