@@ -11,7 +11,7 @@ Several frames travel as one batch: a MessagePack array of an exchange (`Request
 
 from __future__ import annotations
 
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, Final, TypeAlias, TypeVar
 
 import msgspec
 
@@ -166,6 +166,8 @@ class BrowsedPage(msgspec.Struct, array_like=True, gc=False):
     within: str = ""
 
 
+_T = TypeVar("_T")
+
 _kind_decoder = msgspec.msgpack.Decoder(_Kind)
 _head_decoder = msgspec.msgpack.Decoder(Head)
 _frame_decoder = msgspec.msgpack.Decoder(Frame)
@@ -211,41 +213,33 @@ def decode_frame(frame: bytes | msgspec.Raw) -> Frame:
         raise MessageFormatError(f"the bytes are not a message frame: {error}") from None
 
 
+def _decode(decoder: msgspec.msgpack.Decoder[_T], data: bytes | memoryview, what: str) -> _T:
+    try:
+        return decoder.decode(data)
+    except msgspec.MsgspecError as error:
+        raise MessageFormatError(f"{what} is malformed: {error}") from None
+
+
 def decode_request(data: bytes | memoryview) -> Request:
     """Read the batch of an exchange call; raises MessageFormatError if it is malformed."""
-    try:
-        return _request_decoder.decode(data)
-    except msgspec.MsgspecError as error:
-        raise MessageFormatError(f"the exchange batch is malformed: {error}") from None
+    return _decode(_request_decoder, data, "the exchange batch")
 
 
 def decode_commit(data: bytes | memoryview) -> CommitRequest:
     """Read a transaction; raises MessageFormatError if it is malformed."""
-    try:
-        return _commit_decoder.decode(data)
-    except msgspec.MsgspecError as error:
-        raise MessageFormatError(f"the transaction is malformed: {error}") from None
+    return _decode(_commit_decoder, data, "the transaction")
 
 
 def decode_response(data: bytes | memoryview) -> Response:
     """Read the outcomes of an exchange call; raises MessageFormatError if they are malformed."""
-    try:
-        return _response_decoder.decode(data)
-    except msgspec.MsgspecError as error:
-        raise MessageFormatError(f"the answer of the server is malformed: {error}") from None
+    return _decode(_response_decoder, data, "the answer of the server")
 
 
 def decode_deliveries(data: bytes | memoryview) -> DeliveryBatch:
     """Read a batch of deliveries; raises MessageFormatError if it is malformed."""
-    try:
-        return _delivery_decoder.decode(data)
-    except msgspec.MsgspecError as error:
-        raise MessageFormatError(f"the delivery batch is malformed: {error}") from None
+    return _decode(_delivery_decoder, data, "the delivery batch")
 
 
 def decode_page(data: bytes | memoryview) -> BrowsedPage:
     """Read a page of a queue; raises MessageFormatError if it is malformed."""
-    try:
-        return _page_decoder.decode(data)
-    except msgspec.MsgspecError as error:
-        raise MessageFormatError(f"the page of the queue is malformed: {error}") from None
+    return _decode(_page_decoder, data, "the page of the queue")

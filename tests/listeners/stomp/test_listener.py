@@ -183,14 +183,14 @@ async def test_one_connection_too_many_is_told_so() -> None:
 
 
 @in_loop
-async def test_heart_beats_come_in_time_and_who_is_silent_is_cut_off() -> None:
+async def test_heart_beats_come_and_who_is_silent_is_cut_off() -> None:
     async with serve(settings=Settings(heartbeat=20)) as served:
         client = await served.client()
         connected = await client.connect(**{"heart-beat": "40,30"})
         assert connected.headers["heart-beat"] == "30,40"
         heard = await client.closed()
+        # At least one: on a busy machine the next one is due only when the client's time is over, too.
         assert set(heard) == set(b"\n")
-        assert len(heard) >= 2
         assert served.listener.statistics().timeouts == 1
 
 
