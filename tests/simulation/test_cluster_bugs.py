@@ -165,7 +165,7 @@ def names_are_written_twice(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(NameServer, "register", register)
 
 
-@bug("is not on the disks of", ClusterPlan(kills=3, breaks=3, slow_disks=3), first=18)
+@bug("is not on the disks of", ClusterPlan(kills=6, slow_disks=8, duration=6.0))
 def copy_lacks_what_was_on_its_way_to_the_disk(patch: pytest.MonkeyPatch) -> None:
     """A real one."""
     wrap(patch, Link, "_missing", lambda old, self: [] if self.phase is LinkPhase.COPYING else old(self))
