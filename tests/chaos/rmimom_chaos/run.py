@@ -28,8 +28,8 @@ from rmimom_chaos.watch import Watch
 
 WARM_UP = 16 * 1024
 """Bytes of history that each process of clients writes before the first fault: then all of it is under way."""
-DRAIN = 120.0
-"""Seconds that may pass until all is taken at the end."""
+STUCK = 60.0
+"""Seconds at the end in which fewer messages must wait than ever before, until none do."""
 
 Say = Callable[[str], None]
 
@@ -146,10 +146,27 @@ class Run:
         crew.stop_sending()
         drained = False
         try:
-            wait_for(lambda: crew.cluster.waiting() == {}, "drained", DRAIN)
+            fewest = None
+            while fewest != 0:
+                fewest = self._fewer(crew, fewest)
             drained = True
-        except ProcessError as error:
-            raise ProcessError(f"{error}; what waits: {crew.cluster.waiting()}") from None
         finally:
             for place in PLACES:
                 recorder.note("harness", OK if drained else INFO, "drain", place=place)
+
+    @staticmethod
+    def _fewer(crew: Crew, fewest: int | None) -> int:
+        """Wait until fewer messages wait than so far (None: until it is known how many); how many."""
+        found = 0
+
+        def fewer() -> bool:
+            nonlocal found
+            waiting = crew.cluster.waiting()
+            found = sum(waiting.values()) if waiting is not None else 0
+            return waiting is not None and (fewest is None or found < fewest)
+
+        try:
+            wait_for(fewer, "drained", STUCK)
+        except ProcessError as error:
+            raise ProcessError(f"{error} in which nothing was taken; what waits: {crew.cluster.waiting()}") from None
+        return found
