@@ -86,14 +86,19 @@ class Process:
     def wait(self, limit: float = TIME_LIMIT) -> int:
         """Wait for its end; its exit code.  Raises ProcessError if it goes on."""
         try:
-            return self._process.wait(limit)
+            code = self._process.wait(limit)
         except subprocess.TimeoutExpired:
             raise ProcessError(f"{self.name} has not ended after {limit:g} s; see {self.log}") from None
+        self._hang_up()
+        return code
 
     def kill(self) -> None:
         """SIGKILL: no goodbye, no clean-up."""
         self._process.kill()
         self._process.wait()
+        self._hang_up()
+
+    def _hang_up(self) -> None:
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
             self._process.stdin.close()
