@@ -94,7 +94,8 @@ def test_a_standby_answers_read_only_and_takes_the_interface_over(tmp_path: Path
         assert (status["role"], status["active"]) == ("standby", active.location)
         problem = second.get("/queues")
         assert problem.status_code == 503
-        assert problem.json()["facts"] == {"active": active.location}
+        http = f"http://127.0.0.1:{active.facts['http']}"
+        assert problem.json()["facts"] == {"active": active.location, "active_http": http}
         # The users are those of the cluster, and so are their roles.
         assert second.get("/status", auth=("vic", "secret")).status_code == 200
         assert second.get("/status", auth=("vic", "wrong")).status_code == 401

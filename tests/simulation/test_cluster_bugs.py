@@ -157,7 +157,7 @@ def deposed_active_still_tells(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Shipping, "_refused", lambda shipping: None)
 
 
-@bug("has two owners", CUTS, first=19)
+@bug("tells of batch", CUTS, first=44)
 def names_are_written_twice(patch: pytest.MonkeyPatch) -> None:
     def register(server: NameServer, configuration: Any) -> None:
         server.names[configuration.name] = (configuration.address_of(configuration.active), encode(configuration))

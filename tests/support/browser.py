@@ -186,4 +186,4 @@ class Visitor:
             f"error: Failed to load resource: the server responded with a status of {code}" for code in self.expected
         )
         found = [one for one in self.complaints if not one.startswith(refusals)]
-        assert found == []
+        assert not found, found

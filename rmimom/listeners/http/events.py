@@ -66,6 +66,8 @@ class Hub:
 
     def __init__(self) -> None:
         self.listeners: set[Listener] = set()
+        self.joined = False
+        """Whether somebody joined since this was last set to False."""
         self._closed = False
 
     def join(self) -> Listener:
@@ -78,6 +80,7 @@ class Hub:
             )
         listener = Listener(self)
         self.listeners.add(listener)
+        self.joined = True
         return listener
 
     def leave(self, listener: Listener) -> None:

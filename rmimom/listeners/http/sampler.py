@@ -59,7 +59,7 @@ class Sampler:
         self._rows: dict[str, DestinationStatistics] = {}
         self._read_again_at = 0.0
         self._pending = 0
-        self._told: dict[str, DestinationStatistics] | None = None
+        self._told: dict[str, DestinationStatistics] = {}
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -90,7 +90,6 @@ class Sampler:
         if sample is not None:
             self.history.add(sample)
         if not self.hub.listeners:
-            self._told = None
             return
         facts = self._view.facts()
         self.hub.tell("counters", Counters(str(facts.get("role", "")), int(str(facts.get("epoch", 0))), sample))
@@ -117,17 +116,16 @@ class Sampler:
         )
 
     def _tell_changes(self) -> None:
-        told = {} if self._told is None else self._told
-        changed = {name: row for name, row in self._rows.items() if told.get(name) != row}
+        told = self._told
         removed = [name for name in told if name not in self._rows]
-        if self._told is None:
-            # Those who begin to listen have read the lists before, or do it now.
-            self._told = dict(self._rows)
-            return
-        first = list(changed)[:MOST_CHANGES]
+        for name in removed:
+            del told[name]
+        if self.hub.joined:
+            # Whoever begins to listen has read the lists a moment before, and what has changed since is not known: so
+            # everything is told once more.
+            self.hub.joined = False
+            told.clear()
+        first = [name for name, row in self._rows.items() if told.get(name) != row][:MOST_CHANGES]
         if first or removed:
-            self.hub.tell("destinations", Changes([changed[name] for name in first], removed))
-            for name in first:
-                told[name] = changed[name]
-            for name in removed:
-                del told[name]
+            self.hub.tell("destinations", Changes([self._rows[name] for name in first], removed))
+            told.update((name, self._rows[name]) for name in first)

@@ -39,8 +39,10 @@ def test_a_sample_is_told_with_what_has_changed() -> None:
         await room.post("/queues", {"name": "quiet"})
         listener = room.sampler.hub.join()
         await room.sampler.sample()
-        [(name, counters)] = await taken(listener)
+        (name, counters), (_, everything) = await taken(listener)
         assert (name, counters["role"], counters["epoch"]) == ("counters", "active", 3)
+        # What has changed between the page that was read and the stream is not known, so all is told once.
+        assert [row["name"] for row in everything["changed"]] == ["quiet"]
         await room.engine.submit(Send(SERVER, "", 0, Q, [frame_for(Q)] * 3))
         room.clock.advance(1000)
         await room.sampler.sample()

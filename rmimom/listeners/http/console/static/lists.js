@@ -25,7 +25,8 @@ let typed = null;
 function filterSoon(field) {
   typed = field.value;
   clearTimeout(timer);
-  timer = setTimeout(() => field.form?.requestSubmit(), PAUSE);
+  // By then the list may have been exchanged, and the field with it.
+  timer = setTimeout(() => field.isConnected && field.form?.requestSubmit(), PAUSE);
 }
 
 /** A filter that was exchanged while somebody typed in it goes on with what was typed. */
