@@ -15,6 +15,7 @@ import sys
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 
 from rmimom_chaos.network import OBSERVER
@@ -37,8 +38,15 @@ class Proxies:
         self._cut: set[tuple[str, str]] = set()
         self._changed = asyncio.Event()
         self._servers: list[asyncio.Server] = []
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="proxies", daemon=True)
+
+    @cached_property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        # Made when it is opened: a network that is only asked what it can do needs none, and nobody closes it.
+        return asyncio.new_event_loop()
+
+    @cached_property
+    def _thread(self) -> threading.Thread:
+        return threading.Thread(target=self._loop.run_forever, name="proxies", daemon=True)
 
     @staticmethod
     def missing() -> str:
@@ -57,6 +65,8 @@ class Proxies:
 
     def close(self) -> None:
         """End all connections."""
+        if "_loop" not in self.__dict__:
+            return
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(10)
