@@ -373,6 +373,8 @@ def test_what_a_newcomer_does_first(operator: Visitor, name: str) -> None:
     page = operator.go("/queues")
     page.get_by_label("Queue name").fill(name)
     page.get_by_role("button", name="Create").click()
+    expect(page.locator(".notice.success")).to_be_visible()
+    page = operator.go(f"/queues/{name}")
     page.locator("main").get_by_role("link", name="Send", exact=True).click()
     page.get_by_label("Body", exact=True).fill("hello")
     page.get_by_role("button", name="Send").click()
