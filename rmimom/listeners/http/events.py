@@ -66,8 +66,7 @@ class Hub:
 
     def __init__(self) -> None:
         self.listeners: set[Listener] = set()
-        self.joined = False
-        """Whether somebody joined since this was last set to False."""
+        self._newcomers: list[Listener] = []
         self._closed = False
 
     def join(self) -> Listener:
@@ -80,8 +79,13 @@ class Hub:
             )
         listener = Listener(self)
         self.listeners.add(listener)
-        self.joined = True
+        self._newcomers.append(listener)
         return listener
+
+    def newcomers(self) -> list[Listener]:
+        """Those who joined since this was asked last, and still listen."""
+        found, self._newcomers = self._newcomers, []
+        return [listener for listener in found if listener in self.listeners]
 
     def leave(self, listener: Listener) -> None:
         """Listen no more; harmless if it does not."""

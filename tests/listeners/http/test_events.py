@@ -37,12 +37,12 @@ async def taken(listener: Listener) -> list[tuple[str, dict[str, Any]]]:
 def test_a_sample_is_told_with_what_has_changed() -> None:
     async def conversation(room: Room) -> None:
         await room.post("/queues", {"name": "quiet"})
+        await room.sampler.sample()
+        room.clock.advance(20_000)
         listener = room.sampler.hub.join()
         await room.sampler.sample()
-        (name, counters), (_, everything) = await taken(listener)
+        [(name, counters)] = await taken(listener)
         assert (name, counters["role"], counters["epoch"]) == ("counters", "active", 3)
-        # What has changed between the page that was read and the stream is not known, so all is told once.
-        assert [row["name"] for row in everything["changed"]] == ["quiet"]
         await room.engine.submit(Send(SERVER, "", 0, Q, [frame_for(Q)] * 3))
         room.clock.advance(1000)
         await room.sampler.sample()
@@ -59,8 +59,37 @@ def test_a_sample_is_told_with_what_has_changed() -> None:
         await room.sampler.sample()
         assert [name for name, _ in await taken(listener)] == ["counters"]
         history = await room.get("/history?seconds=60")
-        assert [point["pending"] for point in history["items"]] == [0, 3, 0, 0]
-        assert [point["in_rate"] for point in history["items"]] == [0, 3, 0, 0]
+        assert [point["pending"] for point in history["items"]][-3:] == [3, 0, 0]
+        assert [point["in_rate"] for point in history["items"]][-3:] == [3, 0, 0]
+
+    in_room(conversation)
+
+
+def test_what_changed_between_the_list_and_the_first_sample_is_told_to_newcomers_alone() -> None:
+    async def conversation(room: Room) -> None:
+        for name in ("quiet", "passing"):
+            await room.post("/queues", {"name": name})
+        early = room.sampler.hub.join()
+        await room.sampler.sample()
+        room.clock.advance(20_000)
+        # Now somebody reads the list; then things change, before and after the stream is open.
+        await room.engine.submit(Send(SERVER, "", 0, Q, [frame_for(Q)]))
+        await room.engine.submit(DeleteDestination(SERVER, Queue("passing")))
+        await room.sampler.sample()
+        room.clock.advance(1000)
+        await taken(early)
+        late = room.sampler.hub.join()
+        await room.engine.submit(Send(SERVER, "", 0, Q, [frame_for(Q)]))
+        await room.sampler.sample()
+        _, (_, difference), (name, recent) = await taken(late)
+        assert name == "destinations"
+        assert [(row["name"], row["pending"]) for row in difference["changed"]] == [("q", 2)]
+        assert [(row["name"], row["pending"]) for row in recent["changed"]] == [("q", 2)]
+        assert recent["removed"] == ["queue://passing"]
+        assert [name for name, _ in await taken(early)] == ["counters", "destinations"]
+        room.clock.advance(1000)
+        await room.sampler.sample()
+        assert [name for name, _ in await taken(late)] == ["counters"]
 
     in_room(conversation)
 
