@@ -44,6 +44,9 @@ class ChainReader:
     """Reads the chain and tells `post`; `presses` says whether something waits for what it will tell.
 
     Whatever a strange name server brings about counts as its being away, and it is asked again.
+
+    An answer that was asked for before a registration was over may lack what was registered.  To the member it would
+    look as if the name server had forgotten it, and the member would register the next one, for ever: see `counts`.
     """
 
     def __init__(self, chain: Chain, post: Callable[[Event], None], presses: Callable[[], bool]) -> None:
@@ -55,6 +58,8 @@ class ChainReader:
         self._timer: asyncio.TimerHandle | None = None
         self._reading = False
         self._again = False
+        self._registering = 0
+        self._counting: set[str] = set()
         self._pause = FIRST_PAUSE
         self._closed = False
 
@@ -71,8 +76,18 @@ class ChainReader:
             self._timer = None
         self._spawn(self._read())
 
+    def counts(self, event: Event) -> bool:
+        """Whether this may be handled now; asked once for each event, when its turn comes."""
+        if not isinstance(event, ChainRead):
+            return True
+        counts = event.seal in self._counting
+        self._counting.discard(event.seal)
+        return counts
+
     def register(self, configuration: Configuration) -> None:
-        """Register a configuration, then read what came of it."""
+        """Register a configuration, then read what came of it; what was asked for before that counts no more."""
+        self._registering += 1
+        self._counting.clear()
         self._spawn(self._register(configuration))
 
     def remove(self, configuration: Configuration) -> None:
@@ -92,6 +107,7 @@ class ChainReader:
             await self._chain.register(configuration)
         except Exception:
             log.exception("whether configuration %d was registered is unknown", configuration.number)
+        self._registering -= 1
         self.read_soon()
 
     async def _remove(self, configuration: Configuration) -> None:
@@ -103,6 +119,8 @@ class ChainReader:
     async def _read(self) -> None:
         # A word that was never used before, in each call.
         seal = secrets.token_hex(16)
+        if not self._registering:
+            self._counting.add(seal)
         event: Event = NameServerAway(seal)
         try:
             event = ChainRead(await self._chain.read(), seal)

@@ -173,6 +173,8 @@ class Coordinator:
         self._required: set[str] = set()
         self._stops = 0
         """How often it began to stop deciding, or gave that up."""
+        self._reign = 0
+        """The epoch in which `shipping` began; the member is active a little earlier, while that gets on disk."""
         self._addresses: dict[str, str] = {}
         """Where servers are that spoke to us; some are in no configuration that we hold."""
         self.shipping = Shipping(self, key.handshake(server_id), directory, settings.standby_timeout, settings.reserve)
@@ -231,7 +233,10 @@ class Coordinator:
     @property
     def serving(self) -> Configuration | None:
         """The configuration in which this server is active."""
-        return self.state.held if self.state.phase is Phase.ACTIVE else None
+        state = self.state
+        if state.phase is not Phase.ACTIVE or state.held is None or state.held.epoch != self._reign:
+            return None
+        return state.held
 
     @property
     def required(self) -> set[str]:
@@ -374,6 +379,8 @@ class Coordinator:
             if not self._events:
                 break
             event = self._events.popleft()
+            if not self._reader.counts(event):
+                continue
             if isinstance(event, Told | ConsentAsked):
                 self._addresses.update(event.configuration.addresses)
             actions = deque(self._member.handle(event))
@@ -482,6 +489,7 @@ class Coordinator:
                 expects_standbys = self._following is not None or bool(configuration.standbys)
                 self._stop_following()
                 self.shipping.begin(self.state.position, expects_standbys=expects_standbys)
+                self._reign = configuration.epoch
                 self._loop.call_later(self._settings.standby_timeout, self._miss_members, configuration)
                 log.warning(
                     "this server becomes active in configuration %d: %s", configuration.number, configuration.why

@@ -147,3 +147,30 @@ def test_a_closed_reader_asks_no_more() -> None:
         assert world.chain.calls == ["read"]
 
     run(scenario)
+
+
+def test_an_answer_that_was_asked_for_before_a_registration_was_over_does_not_count() -> None:
+    async def scenario(world: World) -> None:
+        world.chain.takes = 1.0
+        world.reader.read_soon()
+        await asyncio.sleep(0.5)
+        world.reader.register(configuration(2))
+        await asyncio.sleep(3)
+        before, after, *_ = world.events
+        assert not world.reader.counts(before)
+        assert world.reader.counts(after)
+        assert not world.reader.counts(after)  # each is asked of once, so that nothing is kept of it
+
+    run(scenario)
+
+
+def test_an_answer_that_waited_while_a_registration_began_does_not_count() -> None:
+    async def scenario(world: World) -> None:
+        world.reader.read_soon()
+        await asyncio.sleep(0.1)
+        [waiting] = world.events
+        world.reader.register(configuration(2))
+        assert not world.reader.counts(waiting)
+        assert world.reader.counts(NameServerAway("word"))
+
+    run(scenario)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -197,7 +198,7 @@ class Scene:
     async def pair(self, *, wait_for_lost: bool = False) -> tuple[Server, Server]:
         """An active, and a standby in sync."""
         first = await self.server(A, may_begin=True, wait_for_lost=wait_for_lost)
-        await until(lambda: first.phase is Phase.ACTIVE)
+        await until(lambda: first.coordinator.serving is not None)
         second = await self.server(B)
         await until(lambda: first.members == second.members == (A, B))
         return first, second
@@ -270,7 +271,7 @@ async def test_a_silent_active_releases_nothing_once_it_is_suspected(tmp_path: P
         first, second = await there.pair()
         there.names.deaf = {A}  # so that it learns nothing before the standby has taken over
         second.coordinator.suspect("it is silent")
-        await until(lambda: second.phase is Phase.ACTIVE)
+        await until(lambda: second.coordinator.serving is not None)
         shipped = first.decide(1)
         assert shipped is not None
         await asyncio.sleep(0)
@@ -419,12 +420,34 @@ async def test_a_switchover_that_cannot_be_is_refused_and_all_goes_on(tmp_path: 
 async def test_a_switchover_to_a_standby_that_has_a_copy_and_nothing_since(tmp_path: Path) -> None:
     async with scene(tmp_path) as there:
         first = await there.server(A, may_begin=True)
-        await until(lambda: first.phase is Phase.ACTIVE)
+        await until(lambda: first.coordinator.serving is not None)
         assert first.decide(1) is None
         second = await there.server(B)
         await until(lambda: first.members == second.members == (A, B))
         await first.coordinator.hand_over(B)
         await until(lambda: second.roles.changes[-1:] == ["active in 3"])
+
+
+@on_loop
+async def test_a_server_serves_once_its_place_is_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a server that becomes active, while that gets on disk, then no standby joins: its log has not begun."""
+    room = threading.Event()
+
+    def slowly(directory: Path, what: Remembered) -> None:
+        assert what.held is None or room.wait(10)
+        remember(directory, what)
+
+    monkeypatch.setattr("rmimom.coordination.coordinator.remember", slowly)
+    async with scene(tmp_path) as there:
+        server = await there.server(A, may_begin=True)
+        try:
+            await until(lambda: server.phase is Phase.ACTIVE)
+            with pytest.raises(NotActiveError):
+                server.coordinator.shipping.join(B, "PYRO:x@127.0.0.1:1")
+        finally:
+            room.set()
+        await until(lambda: server.coordinator.serving is not None)
+        assert server.roles.changes == ["active in 1"]
 
 
 @on_loop
@@ -474,7 +497,7 @@ async def test_who_leaves_tries_again_while_something_else_is_changed(
         await until(lambda: first.roles.resumed >= 2)
         there.names.deaf = set()
         assert await leaving
-        await until(lambda: second.phase is Phase.ACTIVE)
+        await until(lambda: second.coordinator.serving is not None)
 
 
 @on_loop
@@ -551,7 +574,7 @@ async def test_a_change_of_the_role_that_fails_ends_the_server(tmp_path: Path) -
 async def test_a_second_first_server_is_refused(tmp_path: Path) -> None:
     async with scene(tmp_path) as there:
         first = await there.server(A, may_begin=True)
-        await until(lambda: first.phase is Phase.ACTIVE)
+        await until(lambda: first.coordinator.serving is not None)
         second = await there.server(B, may_begin=True)
         await until(lambda: second.roles.error)
         assert isinstance(second.roles.error, NamesTakenError)
@@ -588,7 +611,7 @@ async def test_data_of_another_cluster_is_refused_at_the_start_only(tmp_path: Pa
 async def test_a_log_without_a_place_in_a_cluster_is_refused(tmp_path: Path) -> None:
     async with scene(tmp_path) as there:
         first = await there.server(A, may_begin=True)
-        await until(lambda: first.phase is Phase.ACTIVE)
+        await until(lambda: first.coordinator.serving is not None)
         second = Server(tmp_path, B, there.names, wait_for_lost=False)
         there.servers.append(second)
         second.roles.follower.store.open()

@@ -30,8 +30,6 @@ PLANS = {
 }
 USUAL_SEEDS = 4
 """For each plan; together some thirty seconds."""
-OPEN = {("name server in trouble", 4)}
-"""Worlds that do not come to an end: a fault that is known and not understood yet (docs/design/0020)."""
 
 
 @pytest.mark.parametrize("name", PLANS)
@@ -39,8 +37,6 @@ def test_promises_hold(name: str, request: pytest.FixtureRequest) -> None:
     first = request.config.getoption("--first-seed")
     counted: Counter[str] = Counter()
     for seed in range(first, first + (request.config.getoption("--seeds") or USUAL_SEEDS)):
-        if (name, seed) in OPEN:
-            continue
         wrong = run_cluster_seed(seed, PLANS[name], counted)
         if wrong:
             pytest.fail(wrong)
