@@ -1,7 +1,7 @@
 // What makes the console livelier than plain pages.  Every page works without it.
 //
-// htmx exchanges the content of a page (`#main`) when a link is followed or a form sent, so what is here begins its work
-// anew after each exchange, and lets go of what is not on the page any more.
+// htmx exchanges the content of a page (`#main`) when a link is followed or a form sent, and a live page exchanges it when
+// the server has another role, so what is here begins its work anew after that, and lets go of what is not there any more.
 
 import { startCharts } from "./charts.js";
 import { startDialogs } from "./dialogs.js";
@@ -18,5 +18,5 @@ startKeys();
 
 const renew = () => renewed.forEach((one) => one());
 renew();
-document.addEventListener("htmx:afterSettle", renew);
+for (const event of ["htmx:afterSettle", "exchanged"]) document.addEventListener(event, renew);
 document.documentElement.dataset.ready = "";

@@ -13,7 +13,7 @@ const PUSHED = new Set(["queues", "topics", "counts", "messages"]);
 let source = null;
 let away = null;
 let awaySince = 0;
-let role = null;
+let role = document.body.dataset.role;
 let others = [];
 let asking = 0;
 let renewing = 0;
@@ -108,8 +108,9 @@ async function learnOthers() {
   }
 }
 
-/** The server has another role than before: say so, and where the active one is. */
-async function sayRole(now) {
+/** The server has another role than before, so its pages are others: say so, and where the active one is. */
+async function changeRole(now) {
+  await renew(true);
   const answer = await learnOthers();
   const notice = make("p", { class: "notice warning" }, `This server is ${now} now. `);
   if (now !== "active" && answer?.active) {
@@ -133,10 +134,7 @@ function urlOf(server, answer) {
 }
 
 function takeCounters(event) {
-  if (role !== null && role !== event.role) {
-    sayRole(event.role);
-    renew(true);
-  }
+  if (role !== event.role) changeRole(event.role);
   role = event.role;
   if (event.sample) write(document.querySelector('[data-live="counts"]'), event.sample);
   for (const cell of document.querySelectorAll('[data-live="status"] [data-field="role"]')) put(cell, event.role);
@@ -185,25 +183,31 @@ function schedule() {
 }
 
 let busy = false;
+let wanted = false;
 let last = 0;
 
-/** Read this page again and exchange what is live and differs; `whole` exchanges everything at once. */
+/** Read this page again and exchange what is live and differs; with `whole` at once, and everything if nobody is at it. */
 async function renew(whole) {
   clearTimeout(renewing);
+  wanted ||= whole;
   if (busy || document.hidden) return schedule();
-  if (!whole && Date.now() - last < AGAIN) {
+  if (!wanted && Date.now() - last < AGAIN) {
     renewing = setTimeout(() => renew(false), AGAIN);
     return undefined;
   }
   busy = true;
   last = Date.now();
   const place = location.href;
+  const all = wanted;
+  wanted = false;
   try {
     const response = await ask(place);
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
     // A link may have been followed meanwhile.
-    if (response.ok && place === location.href) exchange(page);
+    if (response.ok && place === location.href) exchange(page, all);
+    wanted ||= all && !response.ok;
   } catch {
+    wanted ||= all;
     // The mark of the live connection says that the server is away.
   } finally {
     busy = false;
@@ -211,24 +215,37 @@ async function renew(whole) {
   return schedule();
 }
 
-function exchange(page) {
+function exchange(page, all) {
   const [where, isWhere] = [document.getElementById("where"), page.getElementById("where")];
   if (where && isWhere && where.innerHTML !== isWhere.innerHTML) where.replaceWith(document.adoptNode(isWhere));
   // What the server has to say it says once, so it must not be lost.
   document.getElementById("notices")?.append(...(page.getElementById("notices")?.children ?? []));
+  const main = document.getElementById("main");
+  const shows = [...main.querySelectorAll("[data-live]")];
+  if (all && shows.length && !isInUse(main)) {
+    const fresh = document.adoptNode(page.getElementById("main"));
+    fresh.querySelector("#notices").replaceWith(document.getElementById("notices"));
+    main.replaceWith(fresh);
+    htmx.process(fresh);
+    document.dispatchEvent(new Event("exchanged"));
+    return;
+  }
   const reads = [...page.querySelectorAll("#main [data-live]")];
-  const shows = [...document.querySelectorAll("#main [data-live]")];
   if (reads.length !== shows.length) return;
   shows.forEach((shown, index) => {
     const read = reads[index];
-    const busyHere = shown.contains(document.activeElement) && document.activeElement !== shown;
-    const chosen = shown.querySelector("input:checked, details[open]");
-    if (read.dataset.live !== shown.dataset.live || busyHere || chosen || dialogIsOpen()) return;
+    if (read.dataset.live !== shown.dataset.live || isInUse(shown)) return;
     const [old, fresh] = shown.tagName === "TABLE" ? [shown.tBodies[0], read.tBodies[0]] : [shown, read];
     if (!old || !fresh || plain(old) === plain(fresh)) return;
     old.replaceChildren(...document.adoptNode(fresh).childNodes);
     htmx.process(old);
   });
+}
+
+/** Whether somebody types in it, or chose something in it. */
+function isInUse(element) {
+  const typing = element.contains(document.activeElement) && document.activeElement !== element;
+  return typing || dialogIsOpen() || element.querySelector("input:checked, details[open]") !== null;
 }
 
 /** Markup without what only scripts add. */
