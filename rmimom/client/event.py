@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import msgspec
-from Pyro5.core import URI
 
 from rmimom.client.manager import Welcome
 from rmimom.errors import JMSError
@@ -26,4 +25,4 @@ class ConnectionEvent(msgspec.Struct, frozen=True):
     @classmethod
     def at(cls, server: Welcome, kind: str, error: JMSError | None = None) -> ConnectionEvent:
         """An event of a connection that is, or was, with the server that said this."""
-        return cls(kind, error, str(URI(server.connection).location), server.server_id, server.epoch)
+        return cls(kind, error, server.address, server.server_id, server.epoch)

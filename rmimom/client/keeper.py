@@ -3,7 +3,7 @@
 When the server is lost, the keeper asks the manager for a new connection and makes it what the old one was, in this
 order: temporary destinations; consumers, each saying what it acknowledged and what it still holds; unconfirmed sends,
 under their old numbers; consumers that linger, closed but for what they hold; then delivery.  So nothing is delivered
-that was acknowledged before, and nothing is sent twice.
+that was acknowledged before, and nothing is sent twice.  A transaction that was open ends with the server's reign.
 """
 
 from __future__ import annotations
@@ -137,6 +137,8 @@ class Keeper:
         except BaseException:
             channel.close()
             raise
+        if self._connection._welcome.reign != self._server.reign:
+            self._end_transactions()
         self.lost = None
         self._exchange.connect(channel)
         try:
@@ -153,6 +155,15 @@ class Keeper:
             raise
         with self._connection._inbox_lock:
             self._connection._wake_sessions()
+
+    def _end_transactions(self) -> None:
+        """Another server is active, or the same was started again: transactions that were open are rolled back."""
+        address = self._server.address
+        with self._connection._inbox_lock:
+            works = [session._work for session in self._connection._sessions]
+            ended = sum(work.lose(address) for work in works if work is not None)
+        if ended:
+            log.warning("transactions that were rolled back with the loss of the server: %d", ended)
 
     def _resubscribe(self, channel: Channel, consumer: Consumer, *, give_up: bool) -> None:
         intake = consumer._intake

@@ -40,6 +40,16 @@ class Welcome(msgspec.Struct, frozen=True):
     max_message_size: int = 100 * 1024 * 1024
     heartbeat: float = 10.0
 
+    @property
+    def reign(self) -> tuple[str, int]:
+        """Which server in which of its epochs; the same server has another one after it was started again."""
+        return self.server_id, self.epoch
+
+    @property
+    def address(self) -> str:
+        """HOST:PORT of the server."""
+        return str(core.URI(self.connection).location)
+
 
 class ClientConnectionManager:
     """Creates connections at the server that stands in the name server under `name`.

@@ -288,11 +288,12 @@ class Session(MessageMaker):
         """Send and acknowledge all that was sent and received since the last commit or rollback, or nothing (§6.2.7).
 
         Returns when all of it is on the server's disk, and on every in-sync standby.  When the server is lost
-        meanwhile, the commit goes on after it is found again.
+        meanwhile, the commit goes on after it or another one is found.
 
-        Raises TransactionRolledBackError if messages received went to others while the server was lost: then all was
-        rolled back as by `rollback`.  Another refusal of the server changes nothing: commit again, or roll back.  After
-        ConnectionFailedError the outcome is unknown; a further `commit` finds it out, and does not commit twice.
+        Raises TransactionRolledBackError if the server was lost before, and another one took over or it was started
+        again, or if messages received went to others: then all was rolled back as by `rollback`.  Another refusal of
+        the server changes nothing: commit again, or roll back.  After ConnectionFailedError the outcome is unknown; a
+        further `commit` finds it out, and does not commit twice.
         Raises IllegalStateError in a session that is not transacted.
         """
         work = self._check_transacted("commit")

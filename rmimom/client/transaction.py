@@ -62,6 +62,11 @@ class Transaction:
         """What is under way, or has an unknown outcome."""
         self.receipt = self._new_receipt()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was sent in it yet."""
+        return not self._sends
+
     def add(self, destination: str, frame: bytes, limit: int) -> Receipt:
         """Keep a message until the commit.
 

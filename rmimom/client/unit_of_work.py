@@ -2,6 +2,9 @@
 
 The sends are in a `Transaction`; what was received stays with the intakes of the consumers until the transaction ends,
 also of those closed meanwhile (`lingering.py`).
+
+Rule: a transaction belongs to one reign of one server.  If that is lost before `commit` is called, it is rolled back,
+      and `commit` says so; from the call on, its outcome is found out.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from typing import TYPE_CHECKING
 from rmimom.client.inbox import Intake
 from rmimom.client.transaction import Transaction
 from rmimom.errors import JMSError, TransactionRolledBackError
-from rmimom.frame import AckBatch
+from rmimom.frame import AckBatch, CommitRequest
 
 if TYPE_CHECKING:
     from rmimom.client.session import Session
@@ -29,25 +32,24 @@ class UnitOfWork:
         self._lock = session._lock
         self.transaction = Transaction(session._connection._exchange)
         self._under_way: list[tuple[Intake, list[int]]] = []  # messages that the last commit acknowledged
+        self._lost_with: str | None = None  # the server that the open transaction was lost with
 
     def commit(self) -> None:
         """Carry out `Session.commit`."""
+        try:
+            self._commit()
+        except TransactionRolledBackError as error:
+            self._roll_back(error)
+            raise
+
+    def _commit(self) -> None:
         transaction = self.transaction
         exchange = self._connection._exchange
-        request = transaction.request
-        if request is None:
-            with self._lock:
-                told = [(intake.number, intake.to_commit()) for intake in self._received()]
-                # What acknowledges nothing at the server is done with as well: see Intake.adopt.
-                self._under_way = [(intake, list(intake.working)) for intake in self._received()]
-            acks = [AckBatch(number, 0, tags) for number, tags in told if tags]
-            request = transaction.begin(acks, self._connection._welcome.max_message_size)
+        with self._lock:
+            request = transaction.request or self._begin()
         committed = transaction.receipt
         if request.sends or request.acks:
             refusal = exchange.commit(request, lambda: committed.settle(None))
-            if isinstance(refusal, TransactionRolledBackError):
-                self._roll_back(refusal)
-                raise refusal
             if refusal is not None:
                 transaction.refused()
                 raise refusal
@@ -57,6 +59,28 @@ class UnitOfWork:
         transaction.end()
         exchange.settle(committed, None)
         self._session._lingering.end()
+
+    def _begin(self) -> CommitRequest:
+        """Put the transaction under way; the lock is held."""
+        if self._lost_with is not None:
+            raise TransactionRolledBackError(
+                f"the server at {self._lost_with} was lost before the commit, and the transaction was rolled back; "
+                "do its work again and commit",
+                server=self._lost_with,
+            )
+        told = [(intake.number, intake.to_commit()) for intake in self._received()]
+        # What acknowledges nothing at the server is done with as well: see Intake.adopt.
+        self._under_way = [(intake, list(intake.working)) for intake in self._received()]
+        acks = [AckBatch(number, 0, tags) for number, tags in told if tags]
+        return self.transaction.begin(acks, self._connection._welcome.max_message_size)
+
+    def lose(self, server: str) -> bool:
+        """The server there is lost, and with it the transaction, if it is open: whether it is.  The lock is held."""
+        is_open = not self.transaction.is_empty or any(intake.working for intake in self._received())
+        if is_open and self.transaction.request is None:
+            self._lost_with = server
+            return True
+        return False
 
     def rollback(self) -> None:
         """Carry out `Session.rollback`."""
@@ -81,6 +105,7 @@ class UnitOfWork:
 
     def _roll_back(self, error: JMSError) -> None:
         with self._lock:
+            self._lost_with = None
             for consumer in self._session._consumers:
                 intake = consumer._intake
                 if intake.error is None:

@@ -272,6 +272,61 @@ def test_the_server_is_lost_before_the_commit(connection: Connection, session: S
     assert (bodies(server), server.broker.acknowledged) == (["a", "x"], [1])
 
 
+@pytest.mark.parametrize("work", ["receives", "sends", "both"])
+def test_another_server_took_over_before_the_commit(
+    connection: Connection, session: Session, server: FakeServer, work: str
+) -> None:
+    """T5, T:182: the open transaction was rolled back; the next one is not."""
+    fill(connection, "a", "b")
+    receiver = session.create_receiver(Q)
+    receipt = session.create_sender(R).send_async("never") if work != "receives" else None
+    if work != "sends":
+        assert take(receiver, 1) == [("a", False)]
+    take_over(connection, server)
+    with pytest.raises(TransactionRolledBackError, match="was lost before the commit") as caught:
+        session.commit()
+    assert caught.value.facts["server"] == server.daemon.locationStr
+    assert receipt is None or isinstance(receipt.exception(), TransactionRolledBackError)
+    (first, again), (second, _) = take(receiver, 2)
+    assert (first, again, second) == ("a", True, "b")
+    session.create_sender(R).send("x")
+    session.commit()
+    assert (bodies(server), server.broker.acknowledged) == (["a", "b", "x"], [1, 2])
+
+
+def test_a_rollback_after_another_server_took_over(
+    connection: Connection, session: Session, server: FakeServer
+) -> None:
+    """Given that the application gives up by itself, then nothing is reported, and the next transaction is free."""
+    session.create_sender(R).send("never")
+    take_over(connection, server)
+    session.rollback()
+    session.create_sender(R).send("x")
+    session.commit()
+    assert bodies(server) == ["x"]
+
+
+def test_nothing_was_open_when_another_server_took_over(
+    connection: Connection, session: Session, server: FakeServer
+) -> None:
+    session.create_sender(R).send("x")
+    session.commit()
+    take_over(connection, server)
+    session.create_sender(R).send("y")
+    session.commit()
+    assert bodies(server) == ["x", "y"]
+
+
+def take_over(connection: Connection, server: FakeServer) -> None:
+    """Lose the connection and find a server of another epoch."""
+    restored = threading.Event()
+    connection.on_event(lambda event: restored.set() if event.kind == "restored" else None)
+    server.epoch += 1
+    server.cut()
+    connection._keeper.suspect()
+    assert restored.wait(10)
+
+
 def test_a_message_went_to_others(connection: Connection, session: Session, server: FakeServer) -> None:
     """T5, T:182: then nothing is sent, and only what is still ours comes again."""
     fill(connection, "a", "b")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -223,17 +224,26 @@ def test_what_a_client_works_on_stays_with_it(scene: Scene) -> None:
 # Transactions.
 
 
-def test_an_open_transaction_goes_on_whole(scene: Scene) -> None:
-    """Given a transaction with its messages, when the active dies, then the commit does all of it, once."""
+def test_an_open_transaction_is_rolled_back(scene: Scene) -> None:
+    """Given a transaction with its messages, when the active dies, then its commit says so and it is done again."""
     maker = scene.connect().create_session()
     maker.create_sender(ORDERS).send("order")
-    session = scene.connect().create_session(transacted=True)
-    session.create_sender(BILLS).send(take(session.create_receiver(ORDERS)).body)
+    connection = scene.connect()
+    restored = threading.Event()
+    connection.on_event(lambda event: restored.set() if event.kind == "restored" else None)
+    session = connection.create_session(transacted=True)
+    receiver, sender = session.create_receiver(ORDERS), session.create_sender(BILLS)
+    sender.send(f"{take(receiver).body}, first")
     scene.fail_over()
-    assert drained(maker, BILLS, 0) == []
+    assert restored.wait(TIME_LIMIT)
+    with pytest.raises(TransactionRolledBackError, match="lost before the commit"):
+        session.commit()
+    again = take(receiver)
+    assert again.redelivered
+    sender.send(f"{again.body}, second")
     session.commit()
     session.close()
-    assert drained(maker, BILLS, 1) == ["order"]
+    assert drained(maker, BILLS, 1) == ["order, second"]
     assert drained(maker, ORDERS, 0) == []
 
 
@@ -352,9 +362,12 @@ def test_a_program_on_a_loop_goes_on(scene: Scene, monkeypatch: pytest.MonkeyPat
             await until(lambda: observed == ["seen"])
             await sender.send("after", destination=replies)
             assert await body(answers) == "after"
+            await until(lambda: events and events[-1].kind == "restored")
+            with pytest.raises(TransactionRolledBackError):
+                await open_one.commit()
+            await (await open_one.create_sender(BILLS)).send("bill")
             await open_one.commit()
             assert await body(await session.create_receiver(BILLS)) == "bill"
-            await until(lambda: events and events[-1].kind == "restored")
             assert events[0].server_id == scene.first.server_id
             assert (events[-1].server_id, events[-1].address) == (scene.second.server_id, scene.second.location)
 

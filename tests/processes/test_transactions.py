@@ -173,10 +173,13 @@ def test_the_answer_of_a_commit_is_lost(scene: Scene, monkeypatch: pytest.Monkey
 
 
 def test_killed_before_the_commit(scene: Scene) -> None:
-    """T1, T2: nothing of an open transaction is at the server; the session goes on with what it holds, or gives up."""
+    """T1, T2, T5: nothing of an open transaction is at the server; it ends with the server, and `commit` says so."""
     maker = scene.connect().create_session()
     maker.create_sender(ORDERS).send_many("ab")
-    session = scene.connect().create_session(transacted=True)
+    connection = scene.connect()
+    restored = threading.Event()
+    connection.on_event(lambda event: restored.set() if event.kind == "restored" else None)
+    session = connection.create_session(transacted=True)
     orders = session.create_receiver(ORDERS)
     bills = session.create_sender(BILLS)
     for _ in range(2):
@@ -184,11 +187,12 @@ def test_killed_before_the_commit(scene: Scene) -> None:
         assert order is not None
         bills.send(order.body)
     scene.restart()
-    session.rollback()
+    assert restored.wait(TIME_LIMIT)
+    with pytest.raises(TransactionRolledBackError):
+        session.commit()
     again = [orders.receive(TIME_LIMIT) for _ in range(2)]
     assert [(order.body, order.redelivered) for order in again if order] == [("a", True), ("b", True)]
     bills.send("c")
-    scene.restart()
     session.commit()
     assert drain(maker.create_receiver(BILLS), 1) == ["c"]
     session.close()
