@@ -187,7 +187,7 @@ WHEREABOUTS: Final = columns(
     "client_id:seen",
     "connection:seen",
 )
-EVENT: Final = columns("epoch:plain", "sequence:plain", "what", "where", "to", "reason:seen")
+EVENT: Final = columns("at:time", "epoch:plain", "sequence:plain", "what", "where", "to", "reason:seen")
 USER: Final = columns("name", "role")
 CONTEXT: Final = columns("name", "current", "urls", "data:seen", "user", "password_file")
 REMARK: Final = columns("level", "code", "subject", "text", "advice")

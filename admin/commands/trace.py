@@ -24,7 +24,8 @@ from rmimom.admin.tool import Tool, count, pass_tool
 def trace(tool: Tool, /, out: Output, message_id: str, destination: str | None) -> None:
     """Tell a message's life, by its JMSMessageID or its number: where it is, and what happened before.
 
-    What happened is told as far as the server keeps it for its standbys.  Exit code 1 if nothing is known of it.
+    What happened is told of persistent messages, as far back as the active server remembers.  Exit code 1 if nothing is
+    known of it.
 
     \b
     Examples:
@@ -36,10 +37,10 @@ def trace(tool: Tool, /, out: Output, message_id: str, destination: str | None) 
     if not found["places"] and not found["events"]:
         rest = "" if found["complete"] else f" among the first {found['examined']:,} that wait; say where, with --in"
         raise Failure(f"nothing is known of message {message_id}{rest}", REFUSED, "invalid-destination")
-    out.thing(found, lambda: _text(found))
+    out.thing(found, lambda: _text(found, where))
 
 
-def _text(found: Mapping[str, Any]) -> str:
+def _text(found: Mapping[str, Any], where: str) -> str:
     parts: list[str] = []
     message = found["message"]
     if message is not None:
@@ -60,7 +61,10 @@ def _text(found: Mapping[str, Any]) -> str:
                 ]
             )
         )
-    parts.append("it is\n" + table(found["places"], WHEREABOUTS) if found["places"] else "it is nowhere any more")
+    if found["places"]:
+        parts.append("it is\n" + table(found["places"], WHEREABOUTS))
+    else:
+        parts.append(f"it is not in {where}" if where else f"number {found['id']}: it is nowhere any more")
     if found["events"]:
         rows = [{**event, "to": ", ".join(event["to"])} for event in found["events"]]
         parts.append("what happened\n" + table(rows, EVENT))

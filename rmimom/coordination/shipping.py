@@ -239,10 +239,6 @@ class Shipping:
         for future, _ in questions:
             fail(future, error)
 
-    def recent(self) -> list[bytes]:
-        """The latest batches, each packed, the oldest first, as far as they are kept."""
-        return [part for _, part in self._recent]
-
     def uri_of(self, server: str) -> str:
         """Where a standby is; empty if it is not linked."""
         link = self._links.get(server)

@@ -50,7 +50,6 @@ class View:
         facts: Callable[[], dict[str, object]],
         active: Callable[[], str],
         active_http: Callable[[], str],
-        recent: Callable[[], list[bytes]],
         token: str,
         cluster: ClusterControl,
     ) -> None:
@@ -61,7 +60,6 @@ class View:
         self._reign = reign
         self._active = active
         self._active_http = active_http
-        self._recent = recent
         self._token = token
         self.cluster = cluster
         self._checker: PasswordChecker | None = None
@@ -88,10 +86,6 @@ class View:
     def active_http(self) -> str:
         """Where the active server serves HTTP, as far as is known."""
         return self._active_http()
-
-    def recent(self) -> list[bytes]:
-        """The latest batches of the log, as far as they are kept for standbys."""
-        return self._recent()
 
     async def authenticate(self, user: str, password: str) -> Identity:
         """Who this is.  Raises JMSSecurityError, or ResourceAllocationError in a crowd."""

@@ -108,7 +108,6 @@ class Server:
             facts=self.facts,
             active=self._active_location,
             active_http=self._active_http,
-            recent=lambda: self.coordinator.shipping.recent() if self.coordinator is not None else [],
             token=self._token,
             cluster=cluster,
         )

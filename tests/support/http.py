@@ -97,7 +97,6 @@ class FakeView:
         self.active_http = "http://here:8161"
         self.cluster = FakeCluster()
         self.more: dict[str, object] = {}
-        self.batches: list[bytes] = []
 
     @property
     def engine(self) -> Engine | None:
@@ -125,9 +124,6 @@ class FakeView:
             "coordination": None,
             **self.more,
         }
-
-    def recent(self) -> list[bytes]:
-        return self.batches
 
     async def authenticate(self, user: str, password: str) -> Identity:
         if self.is_active:

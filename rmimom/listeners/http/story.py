@@ -1,4 +1,4 @@
-"""What happened to one message, as far as the batches tell that are kept in memory for standbys."""
+"""What happened to one message, as far as the history tells."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from typing import Final
 
 import msgspec
 
-from rmimom.coordination.shipment import unpack
+from rmimom.history import Moment
 from rmimom.note import decode_note
 from rmimom.records import (
-    Batch,
     MailboxAdvanced,
     MessagesDropped,
     MessagesFailed,
@@ -26,10 +25,12 @@ MOST_EVENTS: Final = 1000
 class Step(msgspec.Struct, frozen=True):
     """Something that happened to a message, in the batch `sequence` of `epoch`.
 
+    `at` is when it was on the disk, in milliseconds since 1970 UTC.
     `what` is sent, delivered (it may have been handed to a consumer), returned, failed, moved, removed (acknowledged,
     expired or taken away) or gone (it waits nowhere any more).  `mailbox` is where: the id of a queue or subscription.
     """
 
+    at: int
     epoch: int
     sequence: int
     what: str
@@ -49,39 +50,34 @@ class Story(msgspec.Struct, frozen=True):
     since: int
 
 
-def read_story(parts: Iterable[bytes], number: int | None, message_id: str) -> Story:
-    """Look for a message, by its number or its JMSMessageID, in packed batches, the oldest first."""
-    needle = message_id.encode()
+def read_story(moments: Iterable[Moment], number: int | None, message_id: str) -> Story:
+    """Look for a message, by its number or its JMSMessageID, in what is kept, the oldest first."""
     steps: list[Step] = []
     since = 0
     places: set[int] = set()
-    for part in parts:
-        if number is None and since and needle not in part:
-            continue
-        for batch in unpack(part):
-            since = since or batch.sequence
-            if number is None:
-                number = _number_in(batch, message_id)
-            if number is not None and len(steps) < MOST_EVENTS:
-                steps += _steps_in(batch, number, places)
+    for moment in moments:
+        since = since or moment.batch.sequence
+        if number is None:
+            number = _number_in(moment, message_id)
+        if number is not None and len(steps) < MOST_EVENTS:
+            steps += _steps_in(moment, number, places)
     return Story(number, steps[:MOST_EVENTS], since)
 
 
-def _number_in(batch: Batch, message_id: str) -> int | None:
-    for record in batch.records:
-        if isinstance(record, MessagesStored):
-            for number, head in zip(record.ids, record.heads, strict=True):
-                if head.message_id == message_id:
-                    return number
-    return None
+def _number_in(moment: Moment, message_id: str) -> int | None:
+    if message_id not in moment.message_ids:
+        return None
+    stored = [number for one in moment.batch.records if isinstance(one, MessagesStored) for number in one.ids]
+    return stored[moment.message_ids.index(message_id)]
 
 
-def _steps_in(batch: Batch, number: int, places: set[int]) -> list[Step]:
-    """The steps of a batch; `places` are the mailboxes where the message waits, and has not been handed out yet."""
+def _steps_in(moment: Moment, number: int, places: set[int]) -> list[Step]:
+    """The steps of a moment; `places` are the mailboxes where the message waits, and has not been handed out yet."""
     steps: list[Step] = []
+    batch = moment.batch
 
     def step(what: str, mailbox: int, to: list[int] | None = None, reason: str = "") -> None:
-        steps.append(Step(batch.epoch, batch.sequence, what, mailbox, to or [], reason))
+        steps.append(Step(moment.at, batch.epoch, batch.sequence, what, mailbox, to or [], reason))
 
     for record in batch.records:
         if isinstance(record, MessagesStored):

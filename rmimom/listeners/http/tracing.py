@@ -59,8 +59,12 @@ class Whereabout(msgspec.Struct, frozen=True):
 
 
 class Event(msgspec.Struct, frozen=True):
-    """Something that happened: see `Step`; `where` and `to` are queues and subscriptions by name."""
+    """Something that happened: see `Step`; `where` and `to` are queues and subscriptions by name.
 
+    `at` is in milliseconds since 1970 UTC.
+    """
+
+    at: int
     epoch: int
     sequence: int
     what: str
@@ -73,8 +77,8 @@ class Trace(msgspec.Struct, frozen=True):
     """What is known of a message.
 
     `id` is its number, null if it is not known.  `message` is null if it is nowhere (any more).  `complete` says
-    whether all that waits was looked at.  `events` are what happened, the oldest first, since the batch `events_since`:
-    servers keep the latest batches for their standbys, and one without standbys keeps none (0).
+    whether all that waits was looked at.  `events` are what happened to it, if it is persistent, the oldest first,
+    since the batch `events_since`: the active server keeps what its latest batches did, and forgets it when it stops.
     """
 
     id: int | None
@@ -106,7 +110,7 @@ async def trace_message(call: Call[TraceQuery, None]) -> Trace:
         destination = str(read_destination(destination))
     number = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 19 else None
     # Before anything is looked for, for what is told next would be missing in both.
-    story = await asyncio.to_thread(read_story, call.view.recent(), number, asked)
+    story = await asyncio.to_thread(read_story, engine.history.kept(), number, asked)
     number = number if number is not None else story.id
     boxes = await _boxes(engine.broker.state, destination)
     examined, complete = 0, True
@@ -208,7 +212,15 @@ def _events(story: Story, names: dict[int, str]) -> list[Event]:
         return names.get(mailbox, f"{mailbox} (gone)") if mailbox else ""
 
     return [
-        Event(step.epoch, step.sequence, step.what, name(step.mailbox), [name(one) for one in step.to], step.reason)
+        Event(
+            step.at,
+            step.epoch,
+            step.sequence,
+            step.what,
+            name(step.mailbox),
+            [name(one) for one in step.to],
+            step.reason,
+        )
         for step in story.steps
     ]
 

@@ -66,10 +66,6 @@ class ServerView(Protocol):
         """Where the active server serves HTTP, as the beginning of a URL; empty if that is not known."""
         ...
 
-    def recent(self) -> list[bytes]:
-        """The latest batches of the log, packed, the oldest first, as far as they are kept for standbys."""
-        ...
-
     @property
     def cluster(self) -> Cluster:
         """The cluster that the server belongs to."""
