@@ -32,12 +32,12 @@ from rmimom.dispatch import Dispatch
 from rmimom.effects import Arrived, Examine, Fetch, Refused
 from rmimom.errors import ConnectionFailedError, IllegalStateError, JMSError, StoreError, StoreFullError
 from rmimom.follower import Inheritance
-from rmimom.history import History
 from rmimom.incidents import DISK_FULL, DISK_HAS_ROOM, Incident, Incidents
 from rmimom.open_batch import OpenBatch
 from rmimom.records import Batch, MessagesDropped
 from rmimom.snapshot import Position
 from rmimom.store.base import Store
+from rmimom.trail import Trail
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +115,7 @@ class Engine:
         self.broker = broker
         self.dispatch = Dispatch()
         self.incidents = Incidents()
-        self.history = History()
+        self.trail = Trail()
         self._store = store
         self._clock = clock
         self._epoch = epoch
@@ -325,7 +325,7 @@ class Engine:
         if log_batch is not None:
             self._batches += 1
             self._records += len(log_batch.records)
-            self.history.add(log_batch, self._clock.now())
+            self.trail.add(log_batch, self._clock.now())
             if self._replication is not None:
                 self._replication.stored(log_batch)
         if batch.shipped is None:

@@ -1,4 +1,4 @@
-"""What happened to one message, as far as the history tells."""
+"""What happened to one message, as far as the trail tells."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Final
 
 import msgspec
 
-from rmimom.history import Moment
 from rmimom.note import decode_note
 from rmimom.records import (
     MailboxAdvanced,
@@ -18,6 +17,7 @@ from rmimom.records import (
     MessagesReturned,
     MessagesStored,
 )
+from rmimom.trail import Moment
 
 MOST_EVENTS: Final = 1000
 

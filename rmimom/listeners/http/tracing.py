@@ -110,7 +110,7 @@ async def trace_message(call: Call[TraceQuery, None]) -> Trace:
         destination = str(read_destination(destination))
     number = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 19 else None
     # Before anything is looked for, for what is told next would be missing in both.
-    story = await asyncio.to_thread(read_story, engine.history.kept(), number, asked)
+    story = await asyncio.to_thread(read_story, engine.trail.kept(), number, asked)
     number = number if number is not None else story.id
     boxes = await _boxes(engine.broker.state, destination)
     examined, complete = 0, True

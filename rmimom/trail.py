@@ -1,4 +1,4 @@
-"""The history: what the latest batches of the log did, for whoever asks what became of a message.
+"""The trail: what the latest batches of the log did, for whoever asks what became of a message.
 
 Nothing is written for it: it keeps what was decided a little longer than the commit needs it, without the messages
 themselves.  Only persistent messages are in it, for only they are in the log.
@@ -29,7 +29,7 @@ class Moment(NamedTuple):
     numbers: int
 
 
-class History:
+class Trail:
     """The latest batches since this server became active, the oldest first; `most` limits the numbers in them."""
 
     def __init__(self, most: int = MOST_NUMBERS) -> None:
