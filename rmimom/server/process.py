@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -24,6 +25,9 @@ log = logging.getLogger(__name__)
 SWITCH_INTERVAL: Final = 0.0005
 """Seconds after which the interpreter lets another thread go on (5 ms by default).  The event loop and the store's
 thread take turns for every commit, and each turn would cost up to this long while the other one computes."""
+COLLECTED_AFTER: Final = 10_000
+"""Objects that may be made, and not be gone, before the interpreter looks for circles (700 by default).  What travels
+through a server goes by itself, and each look costs it time for all that waits."""
 
 
 def run_server(
@@ -39,6 +43,7 @@ def run_server(
     SIGTERM and SIGINT stop in order; a second one cuts short what waits for others.
     """
     sys.setswitchinterval(SWITCH_INTERVAL)
+    gc.set_threshold(COLLECTED_AFTER, *gc.get_threshold()[1:])
     return asyncio.run(_Life(config, role, ready_file, say, on_serving).run())
 
 
