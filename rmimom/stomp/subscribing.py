@@ -59,7 +59,7 @@ def subscribe(session: Session, frame: Frame) -> None:
         _browse(session, frame, key)
         return
     durable, shared = _durable(session, frame)
-    subscription = Subscription(key, number, header, destinations, ack, session.version)
+    subscription = Subscription(key, number, destinations, ack, session.version)
     subscription.durable = durable
     subscription.transformation = headers.get("transformation", "")
     prefetch = _prefetch(session, frame)

@@ -49,7 +49,6 @@ class Subscription:
         "destinations",
         "durable",
         "early",
-        "header",
         "held",
         "id",
         "key",
@@ -63,14 +62,12 @@ class Subscription:
         self,
         key: str,
         id: str | None,
-        header: str,
         destinations: list[Destination],
         ack: str,
         version: str,
     ) -> None:
         self.key = key
         self.id = id
-        self.header = header
         self.destinations = destinations
         self.ack = ack
         self.durable = ""
