@@ -56,7 +56,7 @@ class ClusterControl:
                 "a standby in sync takes over by itself; to make this server active whatever it lacks, say force"
             )
         coordinator = self._running()
-        await _in_time(coordinator.force(), "becoming active")
+        await _in_time(coordinator.orders.force(), "becoming active")
         return self._status(coordinator)
 
     def _running(self) -> Coordinator:
@@ -71,14 +71,14 @@ class ClusterControl:
         if state.phase is not Phase.ACTIVE or held is None:
             active = f"{held.active} at {_location(held.address_of(held.active))}" if held is not None else "not known"
             raise IllegalStateError(f"only the active server can hand over; the active is {active}")
-        heirs = coordinator.heirs
+        heirs = coordinator.orders.heirs
         if to is not None:
             heirs = [server for server in heirs if to in {server, _location(held.address_of(server))}]
         if not heirs:
             raise IllegalStateError(
                 "no standby is in sync" if to is None else f"no standby {to} is in sync; wait until it has caught up"
             )
-        await _in_time(coordinator.hand_over(heirs[0]), "the switchover")
+        await _in_time(coordinator.orders.hand_over(heirs[0]), "the switchover")
         return self._status(coordinator)
 
     def _status(self, coordinator: Coordinator) -> dict[str, object]:

@@ -16,7 +16,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import msgspec
 
@@ -48,8 +48,6 @@ from rmimom.cluster.events import (
     ConsentAsked,
     Drained,
     Event,
-    Force,
-    HandOver,
     Heard,
     Lost,
     Stopped,
@@ -65,13 +63,14 @@ from rmimom.coordination.key import ClusterKey
 from rmimom.coordination.link import COPY_PREFIX, LinkStatistics
 from rmimom.coordination.memory import ForeignDataError, Remembered, recall, remember
 from rmimom.coordination.messenger import Messenger
+from rmimom.coordination.orders import Orders
 from rmimom.coordination.role_changes import RoleChanges
+from rmimom.coordination.roles import Roles
 from rmimom.coordination.shipping import Shipping, done, fail
 from rmimom.coordination.standby import SERVER_PREFIX, ServerObject
 from rmimom.errors import IllegalStateError, JMSError
 from rmimom.follower import Follower
 from rmimom.listeners.registrar import NamesTakenError
-from rmimom.snapshot import Position
 from rmimom.store.base import Store
 from rmimom.store.trouble import is_full
 
@@ -79,8 +78,6 @@ log = logging.getLogger(__name__)
 
 RETRY_WHEN_FULL: Final = 0.25
 """Seconds between attempts to write down the server's place on a disk that is full."""
-HAND_OVER_AGAIN: Final = 0.1
-"""Seconds between attempts to hand over before a stop, while something else is changed for example."""
 
 
 class CoordinationSettings(msgspec.Struct, frozen=True):
@@ -91,39 +88,6 @@ class CoordinationSettings(msgspec.Struct, frozen=True):
     wait_for_lost: bool
     standby_timeout: float
     reserve: int
-
-
-class Roles(Protocol):
-    """Who makes this process an active server or a standby.  One method is called at a time."""
-
-    @property
-    def follower(self) -> Follower:
-        """The log, while this server is not active."""
-        ...
-
-    async def become_active(self, configuration: Configuration) -> None:
-        """Serve in the epoch of the configuration."""
-        ...
-
-    async def step_down(self, why: str) -> None:
-        """Serve no more, and hold the log as a follower again."""
-        ...
-
-    async def follow(self, configuration: Configuration) -> None:
-        """Another server is active: listen to its heartbeat."""
-        ...
-
-    async def stop_deciding(self) -> Position:
-        """Let commands wait, and answer where the log ends when all is on disk."""
-        ...
-
-    def resume_deciding(self) -> None:
-        """Go on as before `stop_deciding`."""
-        ...
-
-    def give_up(self, error: BaseException) -> None:
-        """This server cannot go on: with its data, in this cluster, or in a new role."""
-        ...
 
 
 class ClusterStatistics(msgspec.Struct, frozen=True):
@@ -158,6 +122,7 @@ class Coordinator:
         self._loop = asyncio.get_running_loop()
         self._uri = uri_for(SERVER_PREFIX + server_id)
         self.object = ServerObject(server_id, self, directory)
+        self.orders = Orders(self)
         self._member: Member
         self._events: deque[Event] = deque()
         self._busy = False
@@ -167,7 +132,6 @@ class Coordinator:
         self._messenger = Messenger(key.handshake(server_id), settings.standby_timeout)
         self._reader = ChainReader(witness, self._chain_was_read, lambda: rules.waits_for_witness(self.state))
         self._closed = False
-        self._leaving = False
         self._at_home = False
         """Whether others have confirmed since the start that this is the cluster that our data belongs to."""
         self._required: set[str] = set()
@@ -228,6 +192,11 @@ class Coordinator:
         standbys = self.shipping.statistics()
         return ClusterStatistics(state.phase.value, state.held, position, state.suspected, state.refusal, standbys)
 
+    async def settled(self) -> None:
+        """Wait until this server is in the role that was decided last, and others were told."""
+        await self._role_changes.wait_until_made()
+        await self._messenger.wait_until_sent()
+
     # The active (see `rmimom.coordination.shipping.Membership`).
 
     @property
@@ -266,9 +235,10 @@ class Coordinator:
         self._at_home |= isinstance(event, Told)
         self.post(event)
         if self._busy:
-            await self._next_change()
+            await self.next_change()
 
-    async def _next_change(self) -> None:
+    async def next_change(self) -> None:
+        """Wait until the member has handled all that happened.  Raises IllegalStateError if this server stops."""
         if self._closed:
             raise IllegalStateError("this server stops")
         done: asyncio.Future[None] = self._loop.create_future()
@@ -309,54 +279,6 @@ class Coordinator:
         """The active is heard again."""
         if self.state.suspected:
             self.post(Heard())
-
-    # What an operator asks.
-
-    @property
-    def heirs(self) -> list[str]:
-        """The standbys that this server could hand over to; none if it is not active."""
-        lost = dict(self.state.lost)
-        return [server for server in self.serving.standbys if server not in lost] if self.serving is not None else []
-
-    async def leave(self) -> bool:
-        """Hand over and leave the cluster, before a stop; False if there is nobody to hand over to.
-
-        It tries until it succeeds.  When it returns, this server has stepped down and the heir knows.
-        """
-        self._leaving = True
-        while True:
-            if not self.heirs:
-                return False
-            try:
-                await self.hand_over(self.heirs[0], stay=False)
-                break
-            except IllegalStateError as error:
-                log.info("this server does not hand over yet: %s", error.text)
-                await asyncio.sleep(HAND_OVER_AGAIN)
-        await self._role_changes.wait_until_made()
-        await self._messenger.wait_until_sent()
-        return True
-
-    async def hand_over(self, to: str, *, stay: bool = True) -> None:
-        """Let a standby in step become active.  Raises IllegalStateError if that cannot be."""
-        before = self.state.number
-        await self.learn(HandOver(to, stay))
-        if self.state.heir != to:
-            raise IllegalStateError(
-                self.state.refusal or "only the active can hand over, and only to a standby that is in sync", server=to
-            )
-        while self.state.heir == to and self.state.phase is Phase.ACTIVE:
-            await self._next_change()
-        if self.state.phase is Phase.ACTIVE or self.state.number == before:
-            raise IllegalStateError(f"the switchover to {to} did not happen; this server goes on")
-
-    async def force(self) -> None:
-        """Become active whatever others are, and wait for it.  Raises IllegalStateError if it is active already."""
-        if self.serving is not None:
-            raise IllegalStateError("this server is active already")
-        await self.learn(Force())
-        while self.serving is None:
-            await self._next_change()
 
     # The member.
 
@@ -519,7 +441,7 @@ class Coordinator:
             self.post(Lost(server, "it does not follow"))
 
     async def _follow(self, configuration: Configuration) -> None:
-        if self._leaving:
+        if self.orders.leaving:
             return
         active = configuration.address_of(configuration.active)
         if self._following is not None and self._following.active == active:

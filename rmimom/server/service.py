@@ -24,6 +24,7 @@ from rmimom.coordination.administration import ClusterAdministration
 from rmimom.coordination.control import ClusterControl
 from rmimom.coordination.coordinator import CoordinationSettings, Coordinator
 from rmimom.coordination.key import ClusterKey, ServerLogin
+from rmimom.coordination.orders import Orders
 from rmimom.coordination.standby import SERVER_PREFIX
 from rmimom.coordination.witness import Witness
 from rmimom.destination import ADMINISTRATION_NAME, CLUSTER_NAME
@@ -265,7 +266,7 @@ class Server:
                 self._fail(error)
                 return
 
-    # What the coordinator asks for (see `rmimom.coordination.coordinator.Roles`).
+    # What the coordinator asks for (see `rmimom.coordination.roles.Roles`).
 
     async def become_active(self, configuration: Configuration) -> None:
         """Serve clients in a new epoch."""
@@ -355,7 +356,7 @@ class Server:
         """
         hurry = hurry or asyncio.Event()
         if self.reign is not None and self.coordinator is not None:
-            await attempt("hand over", self._leave_to_a_standby(self.coordinator), hurry)
+            await attempt("hand over", self._leave_to_a_standby(self.coordinator.orders), hurry)
         self._stop_listening()
         if self._upkeep is not None:
             self._upkeep.cancel()
@@ -374,9 +375,9 @@ class Server:
             await attempt("stop the name server", asyncio.to_thread(embedded.close))
         self._pidfile.release()
 
-    async def _leave_to_a_standby(self, coordinator: Coordinator) -> None:
+    async def _leave_to_a_standby(self, orders: Orders) -> None:
         """A standby in sync goes on in our place before we stop, so that clients are served all the time."""
-        if self.embedded is not None and coordinator.heirs:
+        if self.embedded is not None and orders.heirs:
             log.warning("the name server ends with this server, so it does not hand over: nobody would find the other")
             return
         timeout = self.config.handover_timeout
@@ -384,7 +385,7 @@ class Server:
             return
         try:
             async with asyncio.timeout(timeout):
-                if await coordinator.leave():
+                if await orders.leave():
                     log.info("handed over")
         except TimeoutError:
             log.warning("no standby took over within %g s; this server stops all the same", timeout)

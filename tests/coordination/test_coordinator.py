@@ -18,7 +18,7 @@ from support.loops import on_loop, until
 from rmimom.cluster.configuration import Configuration
 from rmimom.cluster.events import ConsentAsked, HandOver, Lost
 from rmimom.cluster.state import Phase
-from rmimom.coordination import chain_reader, following
+from rmimom.coordination import chain_reader, following, orders
 from rmimom.coordination import coordinator as module
 from rmimom.coordination.coordinator import CoordinationSettings, Coordinator
 from rmimom.coordination.memory import ForeignDataError, Remembered, recall, remember
@@ -231,7 +231,7 @@ async def test_the_first_start(tmp_path: Path) -> None:
         assert server.decide(1) is None
         reading = server.coordinator.statistics()
         assert (reading.phase, reading.position, reading.standbys) == ("active", (1, 1), [])
-        assert not await server.coordinator.leave()
+        assert not await server.coordinator.orders.leave()
 
 
 @on_loop
@@ -389,16 +389,16 @@ async def test_a_switchover(tmp_path: Path) -> None:
         shipped = first.decide(1)
         assert shipped is not None
         await shipped
-        assert first.coordinator.heirs == [B]
-        await first.coordinator.hand_over(B)
+        assert first.coordinator.orders.heirs == [B]
+        await first.coordinator.orders.hand_over(B)
         await until(lambda: second.roles.changes[-1:] == ["active in 3"])
         await until(lambda: first.roles.changes[-2:] == ["steps down", "follows b in 3"])
         await until(lambda: [link.phase for link in second.coordinator.statistics().standbys] == ["in step"])
         held = there.names.newest
         assert (held.members, held.began, held.why) == ((B, A), (1, 1), f"handed over by {A}")
-        assert (first.coordinator.heirs, second.coordinator.heirs) == ([], [A])
+        assert (first.coordinator.orders.heirs, second.coordinator.orders.heirs) == ([], [A])
         with pytest.raises(IllegalStateError, match="only the active"):
-            await first.coordinator.hand_over(B)
+            await first.coordinator.orders.hand_over(B)
 
 
 @on_loop
@@ -406,10 +406,10 @@ async def test_a_switchover_that_cannot_be_is_refused_and_all_goes_on(tmp_path: 
     async with scene(tmp_path) as there:
         first, _ = await there.pair()
         with pytest.raises(IllegalStateError, match="in sync"):
-            await first.coordinator.hand_over("c" * 16)
+            await first.coordinator.orders.hand_over("c" * 16)
         there.names.deaf = {A}
         with pytest.raises(IllegalStateError, match="did not happen"):
-            await first.coordinator.hand_over(B)
+            await first.coordinator.orders.hand_over(B)
         assert first.roles.resumed == 1
         shipped = first.decide(1)
         assert shipped is not None
@@ -424,7 +424,7 @@ async def test_a_switchover_to_a_standby_that_has_a_copy_and_nothing_since(tmp_p
         assert first.decide(1) is None
         second = await there.server(B)
         await until(lambda: first.members == second.members == (A, B))
-        await first.coordinator.hand_over(B)
+        await first.coordinator.orders.hand_over(B)
         await until(lambda: second.roles.changes[-1:] == ["active in 3"])
 
 
@@ -478,7 +478,7 @@ async def test_who_asks_and_is_no_member_any_more_is_told(tmp_path: Path) -> Non
 async def test_who_leaves_hands_over_and_does_not_follow(tmp_path: Path) -> None:
     async with scene(tmp_path) as there:
         first, second = await there.pair()
-        assert await first.coordinator.leave()
+        assert await first.coordinator.orders.leave()
         # The heir knows when it returns, and this server has stepped down.
         assert second.coordinator.state.number == 3
         assert first.roles.changes[-1] == "steps down"
@@ -489,11 +489,11 @@ async def test_who_leaves_hands_over_and_does_not_follow(tmp_path: Path) -> None
 async def test_who_leaves_tries_again_while_something_else_is_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "HAND_OVER_AGAIN", 0.01)
+    monkeypatch.setattr(orders, "AGAIN", 0.01)
     async with scene(tmp_path) as there:
         first, second = await there.pair()
         there.names.deaf = {A}
-        leaving = asyncio.get_running_loop().create_task(first.coordinator.leave())
+        leaving = asyncio.get_running_loop().create_task(first.coordinator.orders.leave())
         await until(lambda: first.roles.resumed >= 2)
         there.names.deaf = set()
         assert await leaving
@@ -505,8 +505,8 @@ async def test_an_operator_may_force(tmp_path: Path) -> None:
     async with scene(tmp_path) as there:
         first, second = await there.pair()
         with pytest.raises(IllegalStateError, match="active already"):
-            await first.coordinator.force()
-        await second.coordinator.force()
+            await first.coordinator.orders.force()
+        await second.coordinator.orders.force()
         assert there.names.newest.forced
         assert second.coordinator.serving == there.names.newest
         await until(lambda: "steps down" in first.roles.changes)

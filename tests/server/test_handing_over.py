@@ -13,7 +13,7 @@ from rmimom.config import ServerConfig
 from rmimom.server.service import Server
 
 
-class Coordinator:
+class Orders:
     """One that leaves, leaves never, or has nobody to leave to."""
 
     def __init__(self, *heirs: str, leaves: bool = True) -> None:
@@ -28,43 +28,43 @@ class Coordinator:
         return bool(self.heirs)
 
 
-def stopped(tmp_path: Path, coordinator: Coordinator, *, timeout: float = 10.0, embedded: bool = False) -> None:
-    """What a server does with its coordinator when it stops."""
+def stopped(tmp_path: Path, orders: Orders, *, timeout: float = 10.0, embedded: bool = False) -> None:
+    """What a server does when it stops."""
 
     @on_loop
     async def story() -> None:
         server = Server(ServerConfig(data=tmp_path, handover_timeout=timeout, http="off", stomp="off"))
         server.embedded = object() if embedded else None  # type: ignore[assignment]
-        await server._leave_to_a_standby(coordinator)  # type: ignore[arg-type]
+        await server._leave_to_a_standby(orders)  # type: ignore[arg-type]
 
     story()
 
 
 def test_it_hands_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    stopped(tmp_path, Coordinator("b"))
+    stopped(tmp_path, Orders("b"))
     assert "handed over" in caplog.text
 
 
 def test_there_may_be_nobody(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    stopped(tmp_path, Coordinator())
+    stopped(tmp_path, Orders())
     assert "handed over" not in caplog.text
 
 
 def test_it_does_not_wait_for_ever(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    stopped(tmp_path, Coordinator("b", leaves=False), timeout=0.01)
+    stopped(tmp_path, Orders("b", leaves=False), timeout=0.01)
     assert "no standby took over within 0.01 s" in caplog.text
 
 
 def test_it_does_not_try_if_it_is_told_so(tmp_path: Path) -> None:
-    coordinator = Coordinator("b")
-    stopped(tmp_path, coordinator, timeout=0)
-    assert coordinator.asked == 0
+    orders = Orders("b")
+    stopped(tmp_path, orders, timeout=0)
+    assert orders.asked == 0
 
 
 def test_it_does_not_try_if_the_name_server_ends_with_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    coordinator = Coordinator("b")
-    stopped(tmp_path, coordinator, embedded=True)
-    assert coordinator.asked == 0
+    orders = Orders("b")
+    stopped(tmp_path, orders, embedded=True)
+    assert orders.asked == 0
     assert "nobody would find the other" in caplog.text

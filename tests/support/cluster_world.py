@@ -216,7 +216,7 @@ class ClusterWorld(World):
 
         async def ask() -> None:
             try:
-                await node.coordinator.hand_over(to, stay=stay)
+                await node.coordinator.orders.hand_over(to, stay=stay)
                 self.counted["switched over"] += 1
             except IllegalStateError:
                 self.counted["switchover refused"] += 1
