@@ -24,7 +24,7 @@ import msgspec
 
 from rmimom.clock import Clock
 from rmimom.cluster.role import Epoch
-from rmimom.commands import Command, Commit, Disconnect, Examined, Fetched, Send, Tick
+from rmimom.commands import Command, Commit, Disconnect, Fetched, Send, Tick
 from rmimom.core.broker import Broker
 from rmimom.core.examining import examine
 from rmimom.destination import Destination
@@ -32,9 +32,10 @@ from rmimom.dispatch import Dispatch
 from rmimom.effects import Arrived, Examine, Fetch, Refused
 from rmimom.errors import ConnectionFailedError, IllegalStateError, JMSError, StoreError, StoreFullError
 from rmimom.follower import Inheritance
-from rmimom.incidents import DISK_FULL, DISK_HAS_ROOM, Incident, Incidents
+from rmimom.incidents import Incidents
 from rmimom.open_batch import OpenBatch
 from rmimom.records import Batch, MessagesDropped
+from rmimom.room import Room
 from rmimom.snapshot import Position
 from rmimom.store.base import Store
 from rmimom.trail import Trail
@@ -120,14 +121,12 @@ class Engine:
         self._clock = clock
         self._epoch = epoch
         self._replication = replication
-        self._free_bytes = free_bytes
-        self._reserve = reserve
+        self._room = Room(free_bytes, reserve, self.incidents)
         self._on_failure = on_failure
         self._position = Position()
         self._open = OpenBatch()
         self._committing = False
         self._flush_asked = False
-        self._full = False
         self._upkeep_waits = False
         self._failure: BaseException | None = None
         self._commands = 0
@@ -174,7 +173,7 @@ class Engine:
         if self._stopped:
             _raise_in(future, ConnectionFailedError("the server has stopped; nothing of this call was done"))
             return future
-        if self._full and self._needs_room(command):
+        if self._room.is_short and self._needs_room(command):
             future.set_exception(
                 StoreFullError("the server's disk is full; nothing was stored, send again when there is room")
             )
@@ -313,15 +312,14 @@ class Engine:
     def _committed(self, batch: OpenBatch, log_batch: Batch | None, done: asyncio.Future[dict[int, bytes]]) -> None:
         error = done.exception()
         if isinstance(error, StoreFullError) and not self._stopping:
-            if not self._full:
-                self._set_full(f"{error}: sends are refused until there is room")
+            self._room.ran_out(str(error))
             timer = self._loop.call_later(RETRY_WHEN_FULL, self._retry)
             self._retrying = timer, batch, log_batch
             return
         if error is not None:
             self._abandon(batch, error)
             return
-        self._check_room()
+        self._room.check()
         if log_batch is not None:
             self._batches += 1
             self._records += len(log_batch.records)
@@ -373,43 +371,28 @@ class Engine:
             for connection in self.dispatch.release(batch.effects, frames if batch.missing else None):
                 self.tell(Disconnect(connection))
         for examination in batch.examinations:
-            if isinstance(examination, Fetch):
-                self._fetch(examination, 0)
-            else:
-                self._examine(examination, 0)
+            self._read(examination)
 
-    def _fetch(self, asked: Fetch, start: int) -> None:
-        """Read frames that the core needs, some at a time between the commits."""
+    def _read(self, asked: Examine | Fetch, start: int = 0) -> None:
+        """Read messages that the core asks for, some at a time between the commits."""
         ids = asked.ids[start : start + EXAMINED_AT_ONCE]
         if not ids or self._stopping or self._failure is not None:
             return
 
-        def answer(done: asyncio.Future[dict[int, bytes]]) -> None:
+        def read() -> Sequence[Command]:
+            frames = self._store.frames(ids)
+            return [Fetched(ids, frames)] if isinstance(asked, Fetch) else examine(asked, frames)
+
+        def answer(done: asyncio.Future[Sequence[Command]]) -> None:
             error = done.exception()
             if error is not None:
                 self._fail(error)
                 return
-            self.tell(Fetched(ids, done.result()))
-            self._fetch(asked, start + EXAMINED_AT_ONCE)
+            for found in done.result():
+                self.tell(found)
+            self._read(asked, start + EXAMINED_AT_ONCE)
 
-        self._thread.run(lambda: self._store.frames(ids)).add_done_callback(answer)
-
-    def _examine(self, asked: Examine, start: int) -> None:
-        """Hold messages that rest in the store against selectors, some at a time between the commits."""
-        ids = asked.ids[start : start + EXAMINED_AT_ONCE]
-        if not ids or self._stopping or self._failure is not None:
-            return
-
-        def answer(done: asyncio.Future[list[Examined]]) -> None:
-            error = done.exception()
-            if error is not None:
-                self._fail(error)
-                return
-            for examined in done.result():
-                self.tell(examined)
-            self._examine(asked, start + EXAMINED_AT_ONCE)
-
-        self._thread.run(lambda: examine(asked, self._store.frames(ids))).add_done_callback(answer)
+        self._thread.run(read).add_done_callback(answer)
 
     def _abandon(self, batch: OpenBatch, error: BaseException) -> None:
         """The batch did not get safe: nothing of it may be told as done."""
@@ -438,22 +421,6 @@ class Engine:
         if self._on_failure is not None and not given_up:
             self._on_failure(error)
 
-    def _check_room(self) -> None:
-        """Refuse sends while the disk has less room than the reserve, and take them again when it has more."""
-        short = self._free_bytes is not None and self._free_bytes() < self._reserve
-        if short and not self._full:
-            self._set_full(f"less than {self._reserve} bytes are free on disk: sends are refused until there is room")
-        elif self._full and not short:
-            self._full = False
-            reason = "there is room on disk again: sends are accepted"
-            log.warning(reason)
-            self.incidents.report(Incident(DISK_HAS_ROOM, reason))
-
-    def _set_full(self, reason: str) -> None:
-        self._full = True
-        log.error(reason)
-        self.incidents.report(Incident(DISK_FULL, reason))
-
     def _tick(self) -> None:
         due = self.broker.next_due
         if due is not None and due <= self._clock.now():
@@ -464,7 +431,7 @@ class Engine:
         self._timers[1] = self._loop.call_later(UPKEEP, self._upkeep)
         if self._failure is None:
             if not self._committing:
-                self._check_room()
+                self._room.check()
             self.tell(Tick())
             self._maintain()
 
@@ -551,7 +518,7 @@ class Engine:
             records=self._records,
             delivered=self.dispatch.delivered,
             committing=self._committing,
-            full=self._full,
+            full=self._room.is_short,
         )
 
 

@@ -88,13 +88,13 @@ async def test_a_full_disk_is_told_of_while_it_is_full() -> None:
     async with serve() as served:
         free = [1000]
         engine = served.engine
-        engine._free_bytes = lambda: free[0]
-        engine._reserve = 100
+        engine._room._free_bytes = lambda: free[0]
+        engine._room._reserve = 100
         published = Advisories(engine, SystemClock())
         client = await listen(served, "/topic/rmimom.advisory.disk")
         for free[0], kind in ((99, DISK_FULL), (100, DISK_HAS_ROOM)):
-            engine._check_room()
-            engine._check_room()
+            engine._room.check()
+            engine._room.check()
             told = await client.frame()
             assert (told.headers["kind"], told.headers["reason"].encode()) == (kind, told.body)
             assert "address" not in told.headers
