@@ -47,8 +47,8 @@ def test_no_promise_is_broken(name: str, tmp_path: Path) -> None:
     seed, faults = RUNS[name]
     outcome = run(tmp_path, network_here(), seed, faults, duration=12)
     judgement = outcome.judgement
-    findings = {verdict.checker: verdict.findings[:5] for verdict in judgement.verdicts if verdict.valid is not True}
-    assert (judgement.outcome, judgement.trouble, findings) == (VALID, "", {})
+    found = [f"{one.checker}: {finding}" for one in judgement.verdicts for finding in one.findings[:5]]
+    assert judgement.outcome == VALID, "\n".join([judgement.trouble, *found])
     assert outcome.injected
     assert outcome.events > 1000
 

@@ -288,7 +288,8 @@ def test_another_server_took_over_before_the_commit(
     assert caught.value.facts["server"] == server.daemon.locationStr
     assert receipt is None or isinstance(receipt.exception(), TransactionRolledBackError)
     (first, again), (second, _) = take(receiver, 2)
-    assert (first, again, second) == ("a", True, "b")
+    assert (first, second) == ("a", "b")
+    assert again or work == "sends"
     session.create_sender(R).send("x")
     session.commit()
     assert (bodies(server), server.broker.acknowledged) == (["a", "b", "x"], [1, 2])

@@ -11,6 +11,8 @@ from rmimom_chaos.taking import takers
 
 CASTS: Final[Mapping[str, tuple[Callable[[Scene], Actor], ...]]] = {**senders(), **takers()}
 """By the name of the process."""
+SENDERS: Final = tuple(senders())
+"""Processes that do nothing but send, and end when that is over and all of it is confirmed."""
 NODES: Final = {
     "senders-1": "clients-1",
     "takers-2": "clients-1",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
-from rmimom_chaos.casts import CASTS, NODES
+from rmimom_chaos.casts import CASTS, NODES, SENDERS
 from rmimom_chaos.cluster import PASSWORD, USER, Cluster
 from rmimom_chaos.process import Process, ProcessError
 
@@ -62,15 +63,22 @@ class Crew:
         self.clients[cast].kill()
 
     def stop_sending(self) -> None:
-        """Let them send no more."""
+        """Let them send no more, and wait until all that was sent is confirmed: before that nothing is drained.
+
+        Raises ProcessError if one has failed, or takes too long.
+        """
         for client in self.clients.values():
             client.say("stop-sending")
+        self._wait_for([self.clients[cast] for cast in SENDERS])
 
     def end(self) -> None:
         """Let them go; raises ProcessError if one has failed."""
         for client in self.clients.values():
             client.say("end")
-        failed = [client.name for client in self.clients.values() if client.wait()]
+        self._wait_for(self.clients.values())
+
+    def _wait_for(self, clients: Iterable[Process]) -> None:
+        failed = [client.name for client in clients if client.wait()]
         if failed:
             raise ProcessError(f"{', '.join(failed)} failed; see the logs in {self.cluster.directory}")
 

@@ -68,6 +68,8 @@ class Process:
     def say(self, line: str) -> None:
         """Write a line to its standard input; harmless if it has ended."""
         assert self._process.stdin is not None
+        if self._process.stdin.closed:
+            return
         with contextlib.suppress(OSError):
             self._process.stdin.write(line.encode() + b"\n")
             self._process.stdin.flush()
