@@ -8,8 +8,8 @@ Rule 4: whoever can read the data directory is an administrator: it holds a toke
         good as a password, made anew at every start.  The data itself lies beside it, so this gives nothing away.
 
 A password costs some tenths of a second to check.  One thread does that, so that strangers who guess can never take
-more than one core and a few megabytes; a password that was right once is recognised at once, so that clients who come
-back after a failover do not wait for each other.
+more than one core and a few megabytes.  A password that was right once is recognised at once, and who comes with one
+that is being checked waits for that check: so clients who all come at once after a failover do not wait for each other.
 """
 
 from __future__ import annotations
@@ -59,28 +59,32 @@ class PasswordChecker:
 
     def __init__(self) -> None:
         self.worker = ThreadPoolExecutor(1, thread_name_prefix="rmimom-passwords")
-        self._waiting = 0
         self._key = secrets.token_bytes(32)
         self._seen: dict[str, tuple[bytes, bytes]] = {}  # by name: the digest it was right for, and a keyed hash of it
+        self._under_way: dict[tuple[str, bytes, bytes], asyncio.Task[bool]] = {}
 
-    async def is_right(self, known: UserPut | None, password: str) -> bool:
-        """Whether this is the password of a user, which it never is if there is none.
+    async def is_right(self, name: str, known: UserPut | None, password: str) -> bool:
+        """Whether this is the password of the user of this name, which it never is if there is none (`known` is None).
 
-        Raises ResourceAllocationError in a crowd.
+        Who asks what is being checked already waits for that.  Raises ResourceAllocationError in a crowd.
         """
-        return (known is not None and self._was_right(known, password)) or await self._verify(known, password)
+        if known is not None and self._was_right(known, password):
+            return True
+        asked = (name, known.digest if known is not None else b"", self._quick(known, password))
+        check = self._under_way.get(asked)
+        if check is None:
+            if len(self._under_way) >= MOST_WAITING:
+                raise ResourceAllocationError(
+                    f"{MOST_WAITING} logins are being checked already; try again in a moment", limit=MOST_WAITING
+                )
+            check = asyncio.get_running_loop().create_task(self._verify(known, password))
+            self._under_way[asked] = check
+            check.add_done_callback(lambda _: self._under_way.pop(asked))
+        return await asyncio.shield(check)
 
     async def _verify(self, known: UserPut | None, password: str) -> bool:
-        if self._waiting >= MOST_WAITING:
-            raise ResourceAllocationError(
-                f"{MOST_WAITING} logins are being checked already; try again in a moment", limit=MOST_WAITING
-            )
         kept = Hashed(known.salt, known.digest) if known else None
-        self._waiting += 1
-        try:
-            right = await asyncio.get_running_loop().run_in_executor(self.worker, verify_password, password, kept)
-        finally:
-            self._waiting -= 1
+        right = await asyncio.get_running_loop().run_in_executor(self.worker, verify_password, password, kept)
         if right and known is not None:
             self._seen[known.name] = (known.digest, self._quick(known, password))
         return right
@@ -89,10 +93,10 @@ class PasswordChecker:
         digest, quick = self._seen.get(known.name, (b"", b""))
         return digest == known.digest and hmac.compare_digest(quick, self._quick(known, password))
 
-    def _quick(self, known: UserPut, password: str) -> bytes:
+    def _quick(self, known: UserPut | None, password: str) -> bytes:
         # Fast to compute, but of no use without the key, which never leaves this process.
         data = password.encode("utf-8", "surrogatepass")
-        return hashlib.blake2b(data, key=self._key, salt=known.salt[-16:]).digest()
+        return hashlib.blake2b(data, key=self._key, salt=known.salt[-16:] if known else b"").digest()
 
     def close(self) -> None:
         """End the thread; checks under way are not waited for."""
@@ -156,7 +160,7 @@ class Access:
                 return Identity(user, administrator=user == LOCAL_USER)
             raise _wrong()
         known = self._engine.broker.user(user)
-        if not await self._checker.is_right(known, password):
+        if not await self._checker.is_right(user, known, password):
             raise _wrong()
         assert known is not None
         return Identity(user, known.administrator, known.role)

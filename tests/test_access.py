@@ -18,7 +18,7 @@ from rmimom.core.broker import Broker
 from rmimom.core.state import SERVER
 from rmimom.engine import Engine
 from rmimom.errors import JMSSecurityError, ResourceAllocationError
-from rmimom.passwords import Cost
+from rmimom.passwords import Cost, Hashed
 from rmimom.roles import ADMIN, VIEWER
 from rmimom.store.memory import MemoryStore
 
@@ -184,6 +184,38 @@ def test_a_crowd_of_guesses_is_sent_away_and_a_known_password_passes_it(monkeypa
         assert [type(outcome) for outcome in outcomes] == [JMSSecurityError] * 3 + [ResourceAllocationError] * 2
         with pytest.raises(JMSSecurityError, match=WRONG):
             await access.admit("alice", "later")
+
+    run(conversation)
+
+
+@pytest.mark.parametrize("user", ["alice", "nobody"])
+def test_who_comes_with_what_is_being_checked_waits_for_that(user: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given clients that all come at once, then a password is checked once; so it is for names that are unknown."""
+    checked: list[str] = []
+
+    def verify(password: str, kept: Hashed | None) -> bool:
+        checked.append(password)
+        return passwords.verify_password(password, kept)
+
+    monkeypatch.setattr(access_module, "verify_password", verify)
+
+    async def conversation(access: Access, engine: Engine) -> None:
+        del engine
+        await access.put("alice", "secret")
+        asked = [asyncio.ensure_future(access.admit(user, "secret")) for _ in range(5)]
+        asked += [
+            asyncio.ensure_future(access.admit(user, "wrong")),
+            asyncio.ensure_future(access.admit("bob", "secret")),
+        ]
+        await asyncio.sleep(0)
+        asked[0].cancel()  # the others do not suffer from it
+        _, *outcomes = await asyncio.gather(*asked, return_exceptions=True)
+        wrong = [isinstance(outcome, JMSSecurityError) for outcome in outcomes]
+        assert wrong == [user == "nobody"] * 4 + [True, True]
+        assert sorted(checked) == ["secret", "secret", "wrong"]
+        await access.put("alice", "other")
+        with pytest.raises(JMSSecurityError):
+            await access.admit(user, "secret")
 
     run(conversation)
 

@@ -99,7 +99,7 @@ class View:
         known = await self.user(user)
         if self._checker is None:
             self._checker = PasswordChecker()
-        if not await self._checker.is_right(known, password):
+        if not await self._checker.is_right(user, known, password):
             raise _wrong()
         assert known is not None
         return Identity(user, known.administrator, known.role)
