@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from rmimom_chaos.checkers import check_redelivery
 from rmimom_chaos.history import FAIL, INFO, INVOKE, OK, Event, History
 from rmimom_chaos.judgement import INVALID, LATE, UNKNOWN, VALID, judge
 from rmimom_chaos.report import as_json, show
@@ -176,3 +177,16 @@ def test_the_report_shows_verdicts_findings_gaps_and_what_was_skipped() -> None:
     assert "the run could not be finished: no end" in text
     assert '"outcome":1' in as_json(outcome)
     assert '"skipped":{"loss":"no packets"}' in as_json(outcome)
+
+
+@pytest.mark.parametrize(
+    ("count", "epochs", "found"),
+    [(2, (1, 1), True), (2, (1, 3), False), (2, (0, 3), False), (1, (1, 3), True)],
+    ids=["in one epoch", "in the next", "by the client itself", "never again for the first time"],
+)
+def test_a_count_may_come_again_in_another_epoch(count: int, epochs: tuple[int, int], found: bool) -> None:
+    story = Story().sent("p-1").note("harness", INFO, "fault", value="kill-active")
+    for epoch in epochs:
+        story.received("p-1", count=count, epoch=epoch)
+    verdict = check_redelivery(story.acknowledged("p-1").drained())
+    assert bool(verdict.findings) is found

@@ -405,14 +405,17 @@ UNNOTICED = 3000
 
 
 def check_redelivery(history: History, unnoticed: int = UNNOTICED) -> Verdict:
-    """A message comes once with count 1, and no two deliveries have the same count (§3.4.7, §3.5.11).
+    """A message comes once with count 1, and no two deliveries of one epoch have the same count (§3.4.7, §3.5.11).
+
+    A server that is lost may not have heard of a failure that its client knows of: then the next epoch begins with an
+    older count, but never with 1.  What a client delivers again by itself has no epoch.
 
     A first delivery has count 1, unless something happened since its send, or not long before, after which the server
     may have delivered it in vain.  What heals has happened all the time until then.
     """
     findings = Findings()
     sends = Sends(history)
-    counts: dict[tuple[str, str], set[int]] = defaultdict(set)
+    counts: dict[tuple[str, str], dict[int, set[int]]] = defaultdict(lambda: defaultdict(set))
     last_trouble = -unnoticed
     troubles = Troubles(history)
     for event in history:
@@ -428,12 +431,13 @@ def check_redelivery(history: History, unnoticed: int = UNNOTICED) -> Verdict:
         if not family:
             continue
         seen = counts[family, event.value]
-        if event.count in seen and not sends.forgotten(event.value):
+        epochs = seen.get(event.count, set())
+        if (event.epoch in epochs or (epochs and event.count == 1)) and not sends.forgotten(event.value):
             findings.add(event.value, f"was delivered twice from {family} with count {event.count}")
         asked = sends.asked.get(event.value)
         if not seen and event.count > 1 and asked is not None and last_trouble + unnoticed < asked.time:
             findings.add(event.value, f"came first from {event.place} with count {event.count}, without a reason")
-        seen.add(event.count)
+        seen[event.count].add(event.epoch)
     return findings.verdict("redelivery")
 
 
