@@ -30,7 +30,7 @@ from rmimom.records import (
 )
 from rmimom.store.image import Image
 
-SEEDS = 30
+SEEDS = 150
 """How many seeds a bug may hide."""
 PAIR = ClusterPlan(kills=4, breaks=2)
 UNSEEN = msgspec.structs.replace(PAIR, checks_inside=False)
