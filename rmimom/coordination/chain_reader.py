@@ -78,11 +78,11 @@ class ChainReader:
 
     def counts(self, event: Event) -> bool:
         """Whether this may be handled now; asked once for each event, when its turn comes."""
-        if not isinstance(event, ChainRead):
+        if not isinstance(event, ChainRead | NameServerAway):
             return True
         counts = event.seal in self._counting
         self._counting.discard(event.seal)
-        return counts
+        return counts or isinstance(event, NameServerAway)
 
     def register(self, configuration: Configuration) -> None:
         """Register a configuration, then read what came of it; what was asked for before that counts no more."""

@@ -174,3 +174,15 @@ def test_an_answer_that_waited_while_a_registration_began_does_not_count() -> No
         assert world.reader.counts(NameServerAway("word"))
 
     run(scenario)
+
+
+def test_nothing_is_kept_of_a_name_server_that_is_away() -> None:
+    async def scenario(world: World) -> None:
+        world.chain.error = ConnectionFailedError("away")
+        world.reader.read_soon()
+        await asyncio.sleep(10)
+        assert len(world.events) > 3
+        assert all(world.reader.counts(event) for event in world.events)
+        assert not world.reader._counting
+
+    run(scenario)
