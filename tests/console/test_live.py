@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Error, Page, Route, expect
 from support.browser import ConsoleServer, Visitor, put
 
 from rmimom.commands import DeleteDestination, Pause
@@ -146,6 +147,79 @@ def test_the_keyboard(visit: Make, server: ConsoleServer) -> None:
     expect(filter_).to_have_value("keys?g")
     page.keyboard.press("Escape")
     expect(filter_).not_to_be_focused()
+
+
+class Held:
+    """Answers that the browser waits for until they are let go."""
+
+    def __init__(self, page: Page, path: str) -> None:
+        self._routes: list[Route] = []
+        self.asked = 0
+        page.route(f"**{path}", self._hold)
+
+    def _hold(self, route: Route) -> None:
+        self.asked += 1
+        self._routes.append(route)
+
+    def wait_for(self, page: Page, count: int) -> None:
+        """Until the browser asked so many times."""
+        while self.asked < count:
+            page.wait_for_timeout(10)
+
+    def let_go(self) -> None:
+        """Answer all; the browser may have ended some of the requests itself."""
+        for route in self._routes:
+            with contextlib.suppress(Error):
+                route.continue_()
+        self._routes.clear()
+
+
+def test_of_two_links_the_last_one_counts(visit: Make) -> None:
+    """Given a link whose answer is slow, when another is followed, then its page is the one that is shown."""
+    page = visit("vic").go("/queues")
+    topics, subscribers = Held(page, "/topics"), Held(page, "/subscribers")
+    page.locator("#tabs").get_by_role("link", name="Topics").click()
+    topics.wait_for(page, 1)
+    page.locator("#tabs").get_by_role("link", name="Subscribers").click()
+    subscribers.wait_for(page, 1)
+    topics.let_go()
+    page.wait_for_timeout(100)
+    subscribers.let_go()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Subscribers")
+    expect(page).to_have_url(re.compile(r"/subscribers$"))
+
+
+def test_what_a_form_did_is_said_on_the_page_that_came_later(visit: Make, server: ConsoleServer) -> None:
+    """Given a form whose answer is slow, when a link is followed meanwhile, then its page says what the form did."""
+    put(server, Queue("left"))
+    page = visit("olga").go("/queues?filter=left")
+    paused, topics = Held(page, "/queues/left/pause"), Held(page, "/topics")
+    page.locator('tr[data-key="left"]').get_by_role("button").click()
+    paused.wait_for(page, 1)
+    page.locator("#tabs").get_by_role("link", name="Topics").click()
+    topics.wait_for(page, 1)
+    paused.let_go()
+    page.wait_for_timeout(100)
+    topics.let_go()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Topics")
+    expect(page.locator(".notice.success")).to_have_count(1)
+
+
+def test_a_form_is_sent_once(visit: Make, server: ConsoleServer) -> None:
+    """Given a form whose answer is slow, when its button is pressed again, it is not sent again; later it may be."""
+    put(server, Queue("pressed"))
+    page = visit("olga").go("/queues?filter=pressed")
+    held = Held(page, "/queues/pressed/pause")
+    button = page.locator('tr[data-key="pressed"]').get_by_role("button")
+    button.click()
+    held.wait_for(page, 1)
+    button.click()
+    page.wait_for_timeout(100)
+    assert held.asked == 1
+    held.let_go()
+    expect(button).to_have_text("Resume")
+    button.click()
+    expect(button).to_have_text("Pause")
 
 
 def test_going_back(visit: Make) -> None:

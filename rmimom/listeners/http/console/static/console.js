@@ -5,6 +5,7 @@
 
 import { startCharts } from "./charts.js";
 import { startDialogs } from "./dialogs.js";
+import { startFollowing } from "./following.js";
 import { startKeys } from "./keys.js";
 import { startLists } from "./lists.js";
 import { startLive } from "./live.js";
@@ -15,6 +16,7 @@ const renewed = [startLists(), startCharts(), startTails(), startLive()];
 startTheme();
 startDialogs();
 startKeys();
+startFollowing();
 
 const renew = () => renewed.forEach((one) => one());
 renew();

@@ -5,7 +5,7 @@
 // them.  A tab in the background listens to nothing: browsers open few connections to one server.
 
 import { dialogIsOpen } from "./dialogs.js";
-import { ask, clock, make, toLogin } from "./page.js";
+import { ask, clock, make, noticesOf, toLogin } from "./page.js";
 
 const AGAIN = 2000; // milliseconds
 const PUSHED = new Set(["queues", "topics", "counts", "messages"]);
@@ -218,15 +218,14 @@ async function renew(whole) {
 function exchange(page, all) {
   const [where, isWhere] = [document.getElementById("where"), page.getElementById("where")];
   if (where && isWhere && where.innerHTML !== isWhere.innerHTML) where.replaceWith(document.adoptNode(isWhere));
-  // What the server has to say it says once, so it must not be lost.
-  document.getElementById("notices")?.append(...(page.getElementById("notices")?.children ?? []));
+  document.getElementById("notices")?.append(...noticesOf(page));
   const main = document.getElementById("main");
   const shows = [...main.querySelectorAll("[data-live]")];
   if (all && shows.length && !isInUse(main)) {
     const fresh = document.adoptNode(page.getElementById("main"));
     fresh.querySelector("#notices").replaceWith(document.getElementById("notices"));
-    main.replaceWith(fresh);
-    htmx.process(fresh);
+    main.replaceChildren(...fresh.childNodes); // itself it stays: a link that is being followed swaps this element
+    htmx.process(main);
     document.dispatchEvent(new Event("exchanged"));
     return;
   }

@@ -43,3 +43,6 @@ export function toLogin() {
 
 /** The time of day of milliseconds since 1970. */
 export const clock = (at) => new Date(at).toLocaleTimeString([], { hourCycle: "h23" });
+
+/** What the server had to say on a page.  It says it once, so it must not be lost with the page. */
+export const noticesOf = (page) => [...(page.getElementById("notices")?.children ?? [])];
