@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import Browser, Error, Page, Route, expect
+from playwright.sync_api import APIResponse, Browser, Error, Page, Route, expect
 from support.browser import ConsoleServer, Visitor, put
 
 from rmimom.commands import DeleteDestination, Pause
@@ -189,6 +189,18 @@ def test_of_two_links_the_last_one_counts(visit: Make) -> None:
     expect(page).to_have_url(re.compile(r"/subscribers$"))
 
 
+def test_a_link_counts_more_than_what_was_typed_before_it(visit: Make) -> None:
+    page = visit("vic").go("/queues")
+    topics = Held(page, "/topics")
+    page.locator("[data-filter]").fill("abc")
+    page.locator("#tabs").get_by_role("link", name="Topics").click()
+    topics.wait_for(page, 1)
+    page.wait_for_timeout(400)  # longer than a filter waits for the next key
+    topics.let_go()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Topics")
+    expect(page).to_have_url(re.compile(r"/topics$"))
+
+
 def test_what_a_form_did_is_said_on_the_page_that_came_later(visit: Make, server: ConsoleServer) -> None:
     """Given a form whose answer is slow, when a link is followed meanwhile, then its page says what the form did."""
     put(server, Queue("left"))
@@ -203,6 +215,30 @@ def test_what_a_form_did_is_said_on_the_page_that_came_later(visit: Make, server
     topics.let_go()
     expect(page.get_by_role("heading", level=1)).to_have_text("Topics")
     expect(page.locator(".notice.success")).to_have_count(1)
+
+
+def test_a_page_that_was_read_before_something_was_done_is_left_out(visit: Make, server: ConsoleServer) -> None:
+    """Given a list that is being read again, when a form changes it, then its old state is not shown."""
+    put(server, Queue("read"), "later", delivery_time=9_000_000_000_000)
+    page = visit("olga").go("/scheduled?filter=read")
+    boxes = page.locator("#delayed tbody [type=checkbox]")
+    old: list[tuple[Route, APIResponse]] = []
+    page.route(
+        "**/scheduled?*",
+        lambda route: (
+            old.append((route, route.fetch())) if route.request.resource_type == "fetch" else route.continue_()
+        ),
+    )
+    while not old:
+        page.wait_for_timeout(100)
+    boxes.check()
+    page.locator("#delayed").get_by_role("button", name=re.compile("now$")).click()
+    expect(boxes).to_have_count(0)
+    [(route, answer)] = old
+    route.fulfill(response=answer)
+    page.wait_for_timeout(200)
+    expect(boxes).to_have_count(0, timeout=1)
+    page.unroute_all()
 
 
 def test_a_form_is_sent_once(visit: Make, server: ConsoleServer) -> None:

@@ -8,6 +8,8 @@ export function startLists() {
   document.addEventListener("input", (event) => {
     if (event.target.matches?.("[data-filter][type=search]")) filterSoon(event.target);
   });
+  // Who follows a link right after typing means the link.
+  document.addEventListener("htmx:beforeRequest", () => clearTimeout(timer));
   document.addEventListener("change", (event) => {
     if (event.target.matches?.("form.filter select")) event.target.form.requestSubmit();
     const table = event.target.closest?.("table.list");

@@ -17,12 +17,14 @@ let role = document.body.dataset.role;
 let others = [];
 let asking = 0;
 let renewing = 0;
+let swaps = 0;
 
 export function startLive() {
   const mark = make("span", { class: "live", id: "live", role: "status" }, "");
   if (document.getElementById("tabs")) {
     document.getElementById("tools").prepend(mark);
     document.addEventListener("visibilitychange", () => (document.hidden ? disconnect() : connect()));
+    document.addEventListener("htmx:afterSwap", () => swaps++);
     addEventListener("pagehide", disconnect);
     addEventListener("pageshow", () => !document.hidden && connect());
     connect();
@@ -179,7 +181,7 @@ function put(cell, value) {
 function schedule() {
   clearTimeout(renewing);
   const polled = [...document.querySelectorAll("[data-live]")].some((one) => !PUSHED.has(one.dataset.live));
-  if (polled && source) renewing = setTimeout(() => renew(false), AGAIN);
+  if ((polled || wanted) && source) renewing = setTimeout(() => renew(false), AGAIN);
 }
 
 let busy = false;
@@ -197,15 +199,15 @@ async function renew(whole) {
   }
   busy = true;
   last = Date.now();
-  const place = location.href;
+  const before = swaps;
   const all = wanted;
   wanted = false;
   try {
-    const response = await ask(place);
+    const response = await ask(location.href);
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
-    // A link may have been followed meanwhile.
-    if (response.ok && place === location.href) exchange(page, all);
-    wanted ||= all && !response.ok;
+    // A link that was followed meanwhile, or a form that was sent, brought a newer page.
+    if (response.ok && before === swaps) exchange(page, all);
+    wanted ||= all && !(response.ok && before === swaps);
   } catch {
     wanted ||= all;
     // The mark of the live connection says that the server is away.
