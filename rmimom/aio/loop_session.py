@@ -133,12 +133,12 @@ class LoopSession(Session):
 
     async def acknowledge_one(self, consumer: Consumer, message: Message) -> None:
         """Carry out `Message.acknowledge`."""
-        await self._confirmed(self._begin_acknowledging(consumer, message))
+        await self._confirmed(self._acknowledging.begin(consumer, message))
 
     async def acknowledge_all(self) -> None:
         """Carry out `Context.acknowledge`."""
         self._check_open()
-        await self._confirmed(self._begin_acknowledging_all())
+        await self._confirmed(self._acknowledging.begin_all())
 
     async def _confirmed(self, tickets: list[Ticket]) -> None:
         if tickets:

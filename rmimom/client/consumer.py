@@ -43,6 +43,7 @@ class Consumer:
         self._session = session
         self._connection = connection
         self._usage = session._usage
+        self._acknowledging = session._acknowledging
         self._exchange = connection._exchange
         self._lock = connection._inbox_lock
         self.destination = destination
@@ -205,11 +206,11 @@ class Consumer:
 
     def acknowledge(self, message: Message) -> None:
         """Carry out `Message.acknowledge`."""
-        self._session._acknowledge(self, message)
+        self._acknowledging.acknowledge(self, message)
 
     def nack(self, message: Message, reason: str, delay: float | timedelta | None, *, dead: bool) -> None:
         """Carry out `Message.nack`."""
-        self._session._nack(self, message, reason, delay, dead=dead)
+        self._acknowledging.nack(self, message, reason, delay, dead=dead)
 
     def _failed(self, tags: list[int], reason: str, options: Mapping[str, object] = {}) -> None:
         """Tell the server of a failure; what it leaves with us is delivered again, the rest is forgotten."""

@@ -256,7 +256,8 @@ class Context(MessageMaker):
 
         Returns when that is on the server's disk; in the other modes there is nothing to do.
         """
-        self.session._acknowledge_all()
+        self._check_open()
+        self.session._acknowledging.acknowledge_all()
 
     def commit(self) -> None:
         """Commit the transaction; see `Session.commit`."""

@@ -41,6 +41,10 @@ class Lingering:
         session._connection._retain(consumer)
         return True
 
+    def givers(self) -> list[Consumer]:
+        """The consumers that messages of the session came from, those that are open too; the lock is held."""
+        return [*self._session._consumers, *self.consumers]
+
     @property
     def has_done(self) -> bool:
         """Whether `end_done` has anything to do."""

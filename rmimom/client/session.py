@@ -9,13 +9,13 @@ from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
+from rmimom.client.acknowledging import Acknowledging
 from rmimom.client.browser import QueueBrowser
 from rmimom.client.completion import Completions
 from rmimom.client.consumer import Consumer, Receiver, Subscriber
 from rmimom.client.lingering import Lingering
 from rmimom.client.messages import MessageMaker
 from rmimom.client.mode import AcknowledgeMode
-from rmimom.client.outbox import Ticket
 from rmimom.client.producer import Producer, Publisher, Sender
 from rmimom.client.requestor import Requestor
 from rmimom.client.session_thread import SessionThread
@@ -29,7 +29,7 @@ from rmimom.errors import (
     InvalidDestinationError,
     JMSError,
 )
-from rmimom.message import Message, milliseconds
+from rmimom.message import Message
 from rmimom.values import PropertyValue
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ class Session(MessageMaker):
         self._transaction: Transaction | None = None if self._work is None else self._work.transaction
         self._consumers: list[Consumer] = []
         self._lingering: Lingering = Lingering(self)
+        self._acknowledging: Acknowledging = Acknowledging(self, self._lingering, connection._exchange, self._lock)
         self._producers: list[Producer] = []
         self._usage: Usage = Usage()
         self._thread: SessionThread = SessionThread(self)
@@ -335,7 +336,7 @@ class Session(MessageMaker):
             raise IllegalStateError("a transacted session cannot recover; use rollback (§6.2.7)")
         with self._usage:
             with self._lock:
-                failed = [(consumer, list(consumer._intake.working)) for consumer in self._givers()]
+                failed = [(consumer, list(consumer._intake.working)) for consumer in self._lingering.givers()]
             for consumer, tags in failed:
                 if tags:
                     self._fail(consumer, tags, "recovered by the session")
@@ -428,10 +429,6 @@ class Session(MessageMaker):
             raise
         return consumer
 
-    def _givers(self) -> list[Consumer]:
-        """The consumers that messages of the session came from, closed ones too; the lock is held."""
-        return [*self._consumers, *self._lingering.consumers]
-
     def _forget_consumer(self, consumer: Consumer) -> None:
         with self._lock:
             if consumer in self._consumers:
@@ -440,71 +437,6 @@ class Session(MessageMaker):
     def _forget_producer(self, producer: Producer) -> None:
         if producer in self._producers:
             self._producers.remove(producer)
-
-    # Acknowledging.
-
-    def _acknowledge(self, consumer: Consumer, message: Message) -> None:
-        if self.mode is AcknowledgeMode.CLIENT_ACKNOWLEDGE:
-            # What it acknowledges is what the session delivered so far, so another thread cannot know.
-            self._usage.check()
-        self._confirm(self._begin_acknowledging(consumer, message))
-
-    def _acknowledge_all(self) -> None:
-        self._check_open()
-        self._confirm(self._begin_acknowledging_all())
-
-    def _begin_acknowledging(self, consumer: Consumer, message: Message) -> list[Ticket]:
-        """Put what `Message.acknowledge` acknowledges into the outbox; the tickets tell when it is on disk."""
-        if self._automatic or self._transaction is not None:
-            return []
-        if self._closed:
-            raise IllegalStateError(
-                "the message cannot be acknowledged any more: its session is closed, and it went back"
-            )
-        if self.mode is not AcknowledgeMode.INDIVIDUAL_ACKNOWLEDGE:
-            return self._begin_acknowledging_all()
-        with self._lock, self._connection._exchange.lock:
-            return [consumer._intake.acks.ticket()] if consumer._intake.acknowledge(message._tag) else []
-
-    def _begin_acknowledging_all(self) -> list[Ticket]:
-        if self._automatic or self._transaction is not None:
-            return []
-        with self._lock, self._connection._exchange.lock:
-            return [other._intake.acks.ticket() for other in self._givers() if other._intake.acknowledge_all()]
-
-    def _confirm(self, tickets: list[Ticket]) -> None:
-        for ticket in tickets:
-            self._connection._exchange.wait_for(ticket)
-        for ticket in tickets:
-            ticket.check()
-        self._lingering.end_done()
-
-    def _nack(
-        self, consumer: Consumer, message: Message, reason: str, delay: float | timedelta | None, *, dead: bool
-    ) -> None:
-        if self._closed:
-            raise IllegalStateError(
-                "the message cannot be given back any more: its session is closed, and it went back"
-            )
-        tag = message._tag
-        with self._lock:
-            if tag not in consumer._intake.working:
-                raise IllegalStateError("the message is acknowledged or given back already; the session has it no more")
-        options: dict[str, object] = {}
-        if delay is not None:
-            options["delay"] = milliseconds(delay, "delay")
-        if dead:
-            options["dead"] = True
-
-        def tell() -> None:
-            # If the server was lost and knows of it already, it said so when it was found again: then it is not here.
-            with self._lock:
-                here = tag in consumer._intake.working
-            if here:
-                consumer._failed([tag], reason, options)
-
-        self._connection._exchange.until_answered(tell)
-        self._lingering.end_done()
 
 
 def _wanted(destination: object, kind: type[_D], check: Callable[[Destination], object] | None = None) -> _D:

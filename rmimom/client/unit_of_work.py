@@ -87,7 +87,7 @@ class UnitOfWork:
         if self.transaction.request is not None:
             self._give_back_under_way()
         with self._lock:
-            received = [one for one in self._session._givers() if one._intake.error is None]
+            received = [one for one in self._session._lingering.givers() if one._intake.error is None]
             failed = [(one, list(one._intake.working)) for one in received]
         for consumer, tags in failed:
             if tags:
@@ -101,7 +101,7 @@ class UnitOfWork:
 
     def _received(self) -> list[Intake]:
         """What the consumers of the transaction hold; the lock is held."""
-        return [consumer._intake for consumer in self._session._givers()]
+        return [consumer._intake for consumer in self._session._lingering.givers()]
 
     def _roll_back(self, error: JMSError) -> None:
         with self._lock:
