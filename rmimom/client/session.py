@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
@@ -19,16 +19,13 @@ from rmimom.client.mode import AcknowledgeMode
 from rmimom.client.producer import Producer, Publisher, Sender
 from rmimom.client.requestor import Requestor
 from rmimom.client.session_thread import SessionThread
+from rmimom.client.terms import checked_source, checked_target, receiver_options, subscriber_options
 from rmimom.client.transaction import Transaction
 from rmimom.client.unit_of_work import UnitOfWork
 from rmimom.client.usage import Usage
-from rmimom.composite import CompositeDestination, parse_target
+from rmimom.composite import parse_target
 from rmimom.destination import Destination, Queue, TemporaryQueue, TemporaryTopic, Topic, check_source
-from rmimom.errors import (
-    IllegalStateError,
-    InvalidDestinationError,
-    JMSError,
-)
+from rmimom.errors import IllegalStateError, InvalidDestinationError, JMSError
 from rmimom.message import Message
 from rmimom.values import PropertyValue
 
@@ -39,7 +36,6 @@ log = logging.getLogger("rmimom.client")
 
 _P = TypeVar("_P", bound=Producer)
 _C = TypeVar("_C", bound=Consumer)
-_D = TypeVar("_D", bound=Destination)
 
 
 class Session(MessageMaker):
@@ -133,11 +129,11 @@ class Session(MessageMaker):
 
     def create_publisher(self, topic: Topic | None = None) -> Publisher:
         """A publisher to `topic`, or to a topic named at each publish (§7.1)."""
-        return self._add_producer(Publisher(self, _destination(topic, Topic)))
+        return self._add_producer(Publisher(self, None if topic is None else checked_target(topic, Topic)))
 
     def create_sender(self, queue: Queue | None = None) -> Sender:
         """A sender to `queue`, or to a queue named at each send (§7.1)."""
-        return self._add_producer(Sender(self, _destination(queue, Queue)))
+        return self._add_producer(Sender(self, None if queue is None else checked_target(queue, Queue)))
 
     def create_producer(self, destination: Destination | None = None) -> Producer:
         """A Publisher for a topic, a Sender for a queue, or a Producer to any destination."""
@@ -145,7 +141,8 @@ class Session(MessageMaker):
             return self.create_publisher(destination)
         if isinstance(destination, Queue):
             return self.create_sender(destination)
-        return self._add_producer(Producer(self, _destination(destination, Destination)))
+        target = None if destination is None else checked_target(destination, Destination)
+        return self._add_producer(Producer(self, target))
 
     # Questions and answers.
 
@@ -155,7 +152,7 @@ class Session(MessageMaker):
         It works beside the session, for any thread: a request is sent at once, also where the session is transacted.
         """
         self._check_open()
-        return Requestor(self, _wanted(destination, Destination))
+        return Requestor(self, checked_target(destination, Destination))
 
     def reply(
         self,
@@ -209,17 +206,15 @@ class Session(MessageMaker):
         unacknowledged.  With `retroactive` a subscriber that is not durable first gets what the server keeps of the
         topic.  Raises the server's refusal.
         """
-        options = _options(selector, prefetch)
-        if durable is not None:
-            if not durable:
-                raise InvalidDestinationError("the name of a durable subscription cannot be empty")
-            options["durable"] = durable
-        options |= _sharing(durable, shared)
-        if no_local:
-            options["no_local"] = True
-        if retroactive:
-            options["retroactive"] = True
-        return self._add_consumer(Subscriber(self, _wanted(topic, Topic, check_source), options))
+        options = subscriber_options(
+            durable=durable,
+            shared=shared,
+            selector=selector,
+            no_local=no_local,
+            prefetch=prefetch,
+            retroactive=retroactive,
+        )
+        return self._add_consumer(Subscriber(self, checked_source(topic, Topic), options))
 
     def create_receiver(
         self,
@@ -239,12 +234,8 @@ class Session(MessageMaker):
         make it fast.  Receivers of a higher `priority` are served first while they have room.  While a queue has
         `exclusive` receivers one of them alone is served; the others stand by.  Raises the server's refusal.
         """
-        options = _options(selector, prefetch)
-        if priority:
-            options["priority"] = priority
-        if exclusive:
-            options["exclusive"] = True
-        return self._add_consumer(Receiver(self, _wanted(queue, Queue, check_source), options))
+        options = receiver_options(selector=selector, prefetch=prefetch, priority=priority, exclusive=exclusive)
+        return self._add_consumer(Receiver(self, checked_source(queue, Queue), options))
 
     def create_browser(self, queue: Queue, selector: str | None = None) -> QueueBrowser:
         """A browser of what waits in `queue`, or of what `selector` takes of it (§4.1.6).
@@ -254,7 +245,7 @@ class Session(MessageMaker):
         Raises InvalidSelectorError, and InvalidDestinationError if there is no such queue.
         """
         self._check_open()
-        return QueueBrowser(self, _wanted(queue, Queue, check_source), selector or "")
+        return QueueBrowser(self, checked_source(queue, Queue), selector or "")
 
     def unsubscribe(self, name: str) -> None:
         """Delete a durable subscription and what waits in it (§8.3.3).
@@ -437,50 +428,3 @@ class Session(MessageMaker):
     def _forget_producer(self, producer: Producer) -> None:
         if producer in self._producers:
             self._producers.remove(producer)
-
-
-def _wanted(destination: object, kind: type[_D], check: Callable[[Destination], object] | None = None) -> _D:
-    if isinstance(destination, kind):
-        if check is None:
-            destination.checked()
-        else:
-            check(destination)
-        return destination
-    if isinstance(destination, CompositeDestination):
-        raise InvalidDestinationError(
-            f"{destination} names several destinations, which can only be sent to by a producer made with "
-            "create_producer(); open a consumer for each of them",
-            destination=str(destination),
-        )
-    raise InvalidDestinationError(
-        f"{destination!r} is not a {kind.__name__}; make one with session.{kind.__name__.lower()}(name)"
-    )
-
-
-def _destination(destination: object, kind: type[_D]) -> _D | None:
-    return None if destination is None else _wanted(destination, kind)
-
-
-def _sharing(durable: str | None, shared: bool | str) -> dict[str, object]:
-    if shared is False:
-        return {}
-    if shared is True:
-        if durable is None:
-            raise InvalidDestinationError('a shared subscription needs a name; write shared="name"')
-        return {"shared": True}
-    if not shared:
-        raise InvalidDestinationError("the name of a shared subscription cannot be empty")
-    if durable is not None and shared != durable:
-        raise InvalidDestinationError(
-            f"the subscription has two names, {durable!r} and {shared!r}; write durable={durable!r}, shared=True"
-        )
-    return {"shared": True} if durable is not None else {"shared": True, "name": shared}
-
-
-def _options(selector: str | None, prefetch: int | None) -> dict[str, object]:
-    options: dict[str, object] = {}
-    if selector:
-        options["selector"] = selector
-    if prefetch is not None:
-        options["prefetch"] = prefetch
-    return options
