@@ -16,7 +16,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
@@ -57,11 +57,12 @@ from rmimom.cluster.events import (
 )
 from rmimom.cluster.member import Member
 from rmimom.cluster.state import Phase, State
+from rmimom.coordination.acknowledgements import Acknowledgements
 from rmimom.coordination.chain_reader import Chain, ChainReader
 from rmimom.coordination.following import Following
 from rmimom.coordination.key import ClusterKey
 from rmimom.coordination.link import COPY_PREFIX, LinkStatistics
-from rmimom.coordination.memory import ForeignDataError, Remembered, recall, remember
+from rmimom.coordination.memory import Memory, Remembered
 from rmimom.coordination.messenger import Messenger
 from rmimom.coordination.orders import Orders
 from rmimom.coordination.role_changes import RoleChanges
@@ -72,12 +73,8 @@ from rmimom.errors import IllegalStateError, JMSError
 from rmimom.follower import Follower
 from rmimom.listeners.registrar import NamesTakenError
 from rmimom.store.base import Store
-from rmimom.store.trouble import is_full
 
 log = logging.getLogger(__name__)
-
-RETRY_WHEN_FULL: Final = 0.25
-"""Seconds between attempts to write down the server's place on a disk that is full."""
 
 
 class CoordinationSettings(msgspec.Struct, frozen=True):
@@ -118,6 +115,7 @@ class Coordinator:
         self.key = key
         self._settings = settings
         self._directory = directory
+        self._memory = Memory(directory)
         self._roles = roles
         self._loop = asyncio.get_running_loop()
         self._uri = uri_for(SERVER_PREFIX + server_id)
@@ -143,13 +141,13 @@ class Coordinator:
         """Where servers are that spoke to us; some are in no configuration that we hold."""
         self.shipping = Shipping(self, key.handshake(server_id), directory, settings.standby_timeout, settings.reserve)
         self._following: Following | None = None
-        self._unacknowledged: list[tuple[LogPosition, asyncio.Future[None]]] = []
+        self._acknowledgements = Acknowledgements()
 
     async def start(self) -> None:
         """Recall what this server held and promised, and begin.  Raises StoreDamagedError."""
         for left_behind in self._directory.glob(f"{COPY_PREFIX}*"):
             left_behind.unlink(missing_ok=True)
-        remembered = await asyncio.to_thread(recall, self._directory)
+        remembered = await self._memory.recall()
         position = self._roles.follower.position
         self._member = Member(
             State(
@@ -175,10 +173,10 @@ class Coordinator:
         for task in list(self._tasks):
             task.cancel()
         self.shipping.depose("the server stops")
-        waiting = [*self._processed, *(future for _, future in self._unacknowledged)]
-        self._processed, self._unacknowledged = [], []
+        waiting, self._processed = self._processed, []
         for future in waiting:
             fail(future, IllegalStateError("this server stops"))
+        self._acknowledgements.refuse("this server stops")
 
     @property
     def state(self) -> State:
@@ -249,10 +247,9 @@ class Coordinator:
         """Wait for the leave to acknowledge."""
         if self._closed:
             raise IllegalStateError("this server stops")
-        future: asyncio.Future[None] = self._loop.create_future()
-        self._unacknowledged.append((position, future))
+        allowed = self._acknowledgements.wait(position)
         self.post(Stored(position))
-        await future
+        await allowed
 
     def correct(self, server: str) -> None:
         """A server believes that it is active: tell it what is decided."""
@@ -312,26 +309,14 @@ class Coordinator:
         self._settle()
 
     async def _persist(self, action: Persist, rest: deque[Action]) -> None:
-        what = Remembered(action.held, action.promise)
-        waits = False
-        while True:
-            try:
-                await asyncio.to_thread(remember, self._directory, what)
-                break
-            except OSError as error:
-                if not is_full(error):
-                    log.critical("the server's place in its cluster cannot be written down: %s", error)
-                    self._roles.give_up(error)
-                    return
-                # It neither acknowledges nor promises anything meanwhile.
-                if not waits:
-                    log.warning("the server's place in its cluster waits for room on disk: %s", error)
-                waits = True
-                await asyncio.sleep(RETRY_WHEN_FULL)
+        try:
+            # It neither acknowledges nor promises anything meanwhile.
+            await self._memory.remember(Remembered(action.held, action.promise))
+        except OSError as error:
+            log.critical("the server's place in its cluster cannot be written down: %s", error)
+            self._roles.give_up(error)
+            return
         self._perform(rest)
-
-    def _foreign(self, why: str) -> ForeignDataError:
-        return ForeignDataError(f"{why}; the data directory is {self._directory}", path=str(self._directory))
 
     def _chain_was_read(self, event: Event) -> None:
         """Let the member know, unless this is the wrong cluster from the start.
@@ -341,7 +326,7 @@ class Coordinator:
         held = self.state.held
         if isinstance(event, ChainRead) and event.entries and held is not None and not self._at_home:
             if all(entry.chain != held.chain for entry in event.entries):
-                error = self._foreign(
+                error = self._memory.foreign(
                     f"the name server knows another cluster named {self._settings.cluster} than the one that this"
                     " server's data is of; give this server an empty data directory, or the name server of its cluster"
                 )
@@ -356,9 +341,7 @@ class Coordinator:
         state = self.state
         self.shipping.answer_questions()
         if not rules.may_acknowledge(state):
-            waiting, self._unacknowledged = self._unacknowledged, []
-            for _, future in waiting:
-                fail(future, IllegalStateError("this server does not follow any more"))
+            self._acknowledgements.refuse("this server does not follow any more")
         processed, self._processed = self._processed, []
         for waiting_for_it in processed:
             done(waiting_for_it)
@@ -368,12 +351,7 @@ class Coordinator:
             case Release(position):
                 self.shipping.release(position)
             case Acknowledge(position):
-                waiting, self._unacknowledged = self._unacknowledged, []
-                for wanted, future in waiting:
-                    if wanted <= position:
-                        done(future)
-                    else:
-                        self._unacknowledged.append((wanted, future))
+                self._acknowledgements.allow(position)
             case ReadChain():
                 self._reader.read_soon()
             case Register(configuration):
@@ -390,7 +368,7 @@ class Coordinator:
                 log.warning("%s", why)
             case Refuse(why, True, data):
                 log.critical("%s", why)
-                self._roles.give_up(self._foreign(why) if data else NamesTakenError(why))
+                self._roles.give_up(self._memory.foreign(why) if data else NamesTakenError(why))
             case Report(text, loud):
                 log.log(logging.ERROR if loud else logging.WARNING, "%s", text)
             case Reconfigured(configuration):

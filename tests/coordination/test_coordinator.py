@@ -1,222 +1,33 @@
-"""Servers of a cluster with their coordinators, over real connections; only their engines and the name server are not
-there."""
+"""The coordinator: servers of a cluster find their roles, lose one another and come back."""
 
 from __future__ import annotations
 
 import asyncio
 import errno
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from support.coordination import A, B, C, batch, make_key
+from support.coordinated import Server, hurry, scene
+from support.coordination import A, B, C, batch
 from support.loops import on_loop, until
 
-from rmimom.cluster.configuration import Configuration
-from rmimom.cluster.events import ConsentAsked, HandOver, Lost
+from rmimom.cluster.events import ConsentAsked
 from rmimom.cluster.state import Phase
-from rmimom.coordination import chain_reader, following, orders
-from rmimom.coordination import coordinator as module
-from rmimom.coordination.coordinator import CoordinationSettings, Coordinator
+from rmimom.coordination import memory
+from rmimom.coordination.link import COPY_PREFIX
 from rmimom.coordination.memory import ForeignDataError, Remembered, recall, remember
-from rmimom.coordination.topic import COORDINATION_TOPIC, CoordinationTopic
-from rmimom.destination import Topic
 from rmimom.engine import NotActiveError
-from rmimom.errors import ConnectionFailedError, IllegalStateError, StoreError, StoreFullError
-from rmimom.follower import Follower
+from rmimom.errors import StoreError, StoreFullError
 from rmimom.listeners.registrar import NamesTakenError
-from rmimom.listeners.rmi.listener import RmiListener
-from rmimom.listeners.rmi.peer import Peer
-from rmimom.listeners.rmi.registry import ObjectRegistry
 from rmimom.records import Batch
-from rmimom.snapshot import Position
-from rmimom.store.memory import MemoryStore
 
 
 @pytest.fixture(autouse=True)
 def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chain_reader, "SELDOM", 0.02)
-    monkeypatch.setattr(chain_reader, "OFTEN", 0.02)
-    monkeypatch.setattr(chain_reader, "LONGEST_PAUSE", 0.1)
-    monkeypatch.setattr(following, "LONGEST_PAUSE", 0.1)
-
-
-class Names:
-    """A name server for all servers of a test; those in `deaf` do not reach it."""
-
-    def __init__(self) -> None:
-        self.chain: dict[int, Configuration] = {}
-        self.deaf: set[str] = set()
-
-    @property
-    def newest(self) -> Configuration:
-        """The last configuration."""
-        return self.chain[max(self.chain)]
-
-
-class Witness:
-    """One server's way to the name server."""
-
-    def __init__(self, names: Names, server: str) -> None:
-        self._names = names
-        self._server = server
-
-    def _check(self) -> None:
-        if self._server in self._names.deaf:
-            raise ConnectionFailedError("the name server is away")
-
-    async def read(self) -> tuple[Configuration, ...]:
-        self._check()
-        return tuple(self._names.chain[number] for number in sorted(self._names.chain))
-
-    async def register(self, configuration: Configuration) -> None:
-        self._check()
-        self._names.chain.setdefault(configuration.number, configuration)
-
-    async def remove(self, configuration: Configuration) -> None:
-        self._check()
-        self._names.chain.pop(configuration.number, None)
-
-
-class Roles:
-    """What a server would do, written down; its store stays with the follower."""
-
-    def __init__(self, store: MemoryStore) -> None:
-        self.follower = Follower(store)
-        self.changes: list[str] = []
-        self.error: BaseException | None = None
-        self.fails: Exception | None = None
-        self.stopped = self.resumed = 0
-        self.position: Callable[[], Position] = lambda: self.follower.position
-
-    async def become_active(self, configuration: Configuration) -> None:
-        if self.fails is not None:
-            raise self.fails
-        self.changes.append(f"active in {configuration.number}")
-
-    async def step_down(self, why: str) -> None:
-        assert why
-        self.changes.append("steps down")
-        # The engine wrote past it.
-        await self.follower.stop()
-        await self.follower.start()
-
-    async def follow(self, configuration: Configuration) -> None:
-        self.changes.append(f"follows {configuration.active[0]} in {configuration.number}")
-
-    async def stop_deciding(self) -> Position:
-        self.stopped += 1
-        return self.position()
-
-    def resume_deciding(self) -> None:
-        self.resumed += 1
-
-    def give_up(self, error: BaseException) -> None:
-        self.error = error
-
-
-class Server:
-    """A server: a listener, a store in memory, a coordinator."""
-
-    def __init__(self, directory: Path, server_id: str, names: Names, *, wait_for_lost: bool) -> None:
-        self.id = server_id
-        self.directory = directory / server_id
-        self.directory.mkdir(exist_ok=True)
-        self.roles = Roles(MemoryStore())
-        self._names = names
-        self._wait_for_lost = wait_for_lost
-        self._key = make_key(directory)
-        self._registry = ObjectRegistry()
-        self._listener = RmiListener(self._registry, authenticate=self._authenticate)
-        self.coordinator: Coordinator
-
-    def _authenticate(self, _peer: Peer, handshake: object) -> object:
-        return self._key.check(handshake) if isinstance(handshake, Mapping) else None
-
-    async def start(self, *, may_begin: bool) -> None:
-        await self.roles.follower.start()
-        await self._listener.start()
-        self.coordinator = Coordinator(
-            CoordinationSettings("test", may_begin, self._wait_for_lost, 2.0, 0),
-            self.id,
-            lambda name: f"PYRO:{name}@127.0.0.1:{self._listener.port}",
-            self._key,
-            Witness(self._names, self.id),
-            self.directory,
-            self.roles,
-        )
-        self._registry.register(f"rmimom.server.{self.id}", self.coordinator.object)
-        topic = Topic(COORDINATION_TOPIC).registered_name
-        self._registry.register(topic, CoordinationTopic(self.coordinator.shipping))
-        await self.coordinator.start()
-
-    async def stop(self) -> None:
-        """As a crash would, but for what Python wants to be closed."""
-        await self.coordinator.stop()
-        await self._listener.stop()
-        await self.roles.follower.stop()
-
-    @property
-    def phase(self) -> Phase:
-        return self.coordinator.state.phase
-
-    @property
-    def members(self) -> tuple[str, ...]:
-        return self.coordinator.state.members
-
-    def decide(self, sequence: int, epoch: int = 1) -> asyncio.Future[None] | None:
-        """What the engine does with a batch: ship it, and put it on the disk; what has to be waited for."""
-        one = batch(sequence, epoch)
-        shipped = self.coordinator.shipping.offer(one)
-        self.roles.follower.store.append(one)
-        self.coordinator.shipping.stored(one)
-        self.roles.position = lambda: Position(epoch, sequence, sequence + 1)
-        return shipped
-
-    def has(self) -> int:
-        """The last batch in its store."""
-        return self.roles.follower.store.load().position.sequence
-
-
-class Scene:
-    """A name server, and servers that are stopped at the end."""
-
-    def __init__(self, directory: Path) -> None:
-        self.names = Names()
-        self.servers: list[Server] = []
-        self._directory = directory
-
-    async def server(self, server_id: str, *, may_begin: bool = False, wait_for_lost: bool = False) -> Server:
-        server = Server(self._directory, server_id, self.names, wait_for_lost=wait_for_lost)
-        self.servers.append(server)
-        await server.start(may_begin=may_begin)
-        return server
-
-    async def pair(self, *, wait_for_lost: bool = False) -> tuple[Server, Server]:
-        """An active, and a standby in sync."""
-        first = await self.server(A, may_begin=True, wait_for_lost=wait_for_lost)
-        await until(lambda: first.coordinator.serving is not None)
-        second = await self.server(B)
-        await until(lambda: first.members == second.members == (A, B))
-        return first, second
-
-    async def crash(self, server: Server) -> None:
-        self.servers.remove(server)
-        await server.stop()
-
-
-@asynccontextmanager
-async def scene(directory: Path) -> AsyncIterator[Scene]:
-    made = Scene(directory)
-    try:
-        yield made
-    finally:
-        for server in list(made.servers):
-            await made.crash(server)
-        await until(lambda: len(asyncio.all_tasks()) == 1)
+    hurry(monkeypatch)
 
 
 @on_loop
@@ -379,55 +190,6 @@ async def test_a_standby_whose_disk_is_full_is_dropped_and_comes_back_when_there
         assert second.has() == 1
 
 
-# What operators ask for.
-
-
-@on_loop
-async def test_a_switchover(tmp_path: Path) -> None:
-    async with scene(tmp_path) as there:
-        first, second = await there.pair()
-        shipped = first.decide(1)
-        assert shipped is not None
-        await shipped
-        assert first.coordinator.orders.heirs == [B]
-        await first.coordinator.orders.hand_over(B)
-        await until(lambda: second.roles.changes[-1:] == ["active in 3"])
-        await until(lambda: first.roles.changes[-2:] == ["steps down", "follows b in 3"])
-        await until(lambda: [link.phase for link in second.coordinator.statistics().standbys] == ["in step"])
-        held = there.names.newest
-        assert (held.members, held.began, held.why) == ((B, A), (1, 1), f"handed over by {A}")
-        assert (first.coordinator.orders.heirs, second.coordinator.orders.heirs) == ([], [A])
-        with pytest.raises(IllegalStateError, match="only the active"):
-            await first.coordinator.orders.hand_over(B)
-
-
-@on_loop
-async def test_a_switchover_that_cannot_be_is_refused_and_all_goes_on(tmp_path: Path) -> None:
-    async with scene(tmp_path) as there:
-        first, _ = await there.pair()
-        with pytest.raises(IllegalStateError, match="in sync"):
-            await first.coordinator.orders.hand_over("c" * 16)
-        there.names.deaf = {A}
-        with pytest.raises(IllegalStateError, match="did not happen"):
-            await first.coordinator.orders.hand_over(B)
-        assert first.roles.resumed == 1
-        shipped = first.decide(1)
-        assert shipped is not None
-        await shipped
-
-
-@on_loop
-async def test_a_switchover_to_a_standby_that_has_a_copy_and_nothing_since(tmp_path: Path) -> None:
-    async with scene(tmp_path) as there:
-        first = await there.server(A, may_begin=True)
-        await until(lambda: first.coordinator.serving is not None)
-        assert first.decide(1) is None
-        second = await there.server(B)
-        await until(lambda: first.members == second.members == (A, B))
-        await first.coordinator.orders.hand_over(B)
-        await until(lambda: second.roles.changes[-1:] == ["active in 3"])
-
-
 @on_loop
 async def test_a_server_serves_once_its_place_is_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a server that becomes active, while that gets on disk, then no standby joins: its log has not begun."""
@@ -437,7 +199,7 @@ async def test_a_server_serves_once_its_place_is_on_disk(tmp_path: Path, monkeyp
         assert what.held is None or room.wait(10)
         remember(directory, what)
 
-    monkeypatch.setattr("rmimom.coordination.coordinator.remember", slowly)
+    monkeypatch.setattr(memory, "remember", slowly)
     async with scene(tmp_path) as there:
         server = await there.server(A, may_begin=True)
         try:
@@ -451,17 +213,6 @@ async def test_a_server_serves_once_its_place_is_on_disk(tmp_path: Path, monkeyp
 
 
 @on_loop
-async def test_a_switchover_that_is_given_up_at_once_stops_nothing(tmp_path: Path) -> None:
-    """Given a server that slept, when it hears at once of the order and of the loss of the heir, then it goes on."""
-    async with scene(tmp_path) as there:
-        first, _ = await there.pair()
-        first.coordinator.post(HandOver(B))
-        first.coordinator.post(Lost(B, "it is tested"))
-        await until(lambda: first.members == (A,))
-        assert (first.roles.stopped, first.roles.resumed) == (0, 1)
-
-
-@on_loop
 async def test_who_asks_and_is_no_member_any_more_is_told(tmp_path: Path) -> None:
     async with scene(tmp_path) as there:
         first, _ = await there.pair()
@@ -472,44 +223,6 @@ async def test_who_asks_and_is_no_member_any_more_is_told(tmp_path: Path) -> Non
         old = replace(held, number=1, active=C, members=(C,), addresses=((C, "PYRO:x@127.0.0.1:1"),))
         await first.coordinator.learn(ConsentAsked(old, ()))
         assert sent[-1] == "PYRO:x@127.0.0.1:1"
-
-
-@on_loop
-async def test_who_leaves_hands_over_and_does_not_follow(tmp_path: Path) -> None:
-    async with scene(tmp_path) as there:
-        first, second = await there.pair()
-        assert await first.coordinator.orders.leave()
-        # The heir knows when it returns, and this server has stepped down.
-        assert second.coordinator.state.number == 3
-        assert first.roles.changes[-1] == "steps down"
-        assert there.names.newest.members == (B,)
-
-
-@on_loop
-async def test_who_leaves_tries_again_while_something_else_is_changed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(orders, "AGAIN", 0.01)
-    async with scene(tmp_path) as there:
-        first, second = await there.pair()
-        there.names.deaf = {A}
-        leaving = asyncio.get_running_loop().create_task(first.coordinator.orders.leave())
-        await until(lambda: first.roles.resumed >= 2)
-        there.names.deaf = set()
-        assert await leaving
-        await until(lambda: second.coordinator.serving is not None)
-
-
-@on_loop
-async def test_an_operator_may_force(tmp_path: Path) -> None:
-    async with scene(tmp_path) as there:
-        first, second = await there.pair()
-        with pytest.raises(IllegalStateError, match="active already"):
-            await first.coordinator.orders.force()
-        await second.coordinator.orders.force()
-        assert there.names.newest.forced
-        assert second.coordinator.serving == there.names.newest
-        await until(lambda: "steps down" in first.roles.changes)
 
 
 # Trouble.
@@ -529,8 +242,8 @@ def full(times: int, number: int = errno.ENOSPC) -> Callable[[Path, Remembered],
 
 
 def test_a_full_disk_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "RETRY_WHEN_FULL", 0.01)
-    monkeypatch.setattr(module, "remember", full(3))
+    monkeypatch.setattr(memory, "RETRY_WHEN_FULL", 0.01)
+    monkeypatch.setattr(memory, "remember", full(3))
 
     @on_loop
     async def check() -> None:
@@ -546,7 +259,7 @@ def test_a_full_disk_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_any_other_failure_to_write_the_place_down_ends_the_server(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "remember", full(1, errno.EIO))
+    monkeypatch.setattr(memory, "remember", full(1, errno.EIO))
 
     @on_loop
     async def check() -> None:
@@ -627,7 +340,7 @@ async def test_a_log_without_a_place_in_a_cluster_is_refused(tmp_path: Path) -> 
 async def test_copies_that_were_left_behind_are_removed(tmp_path: Path) -> None:
     async with scene(tmp_path) as there:
         (tmp_path / A).mkdir()
-        left_behind = tmp_path / A / f"{module.COPY_PREFIX}{B}-0"
+        left_behind = tmp_path / A / f"{COPY_PREFIX}{B}-0"
         left_behind.write_bytes(b"x")
         await there.server(A, may_begin=True)
         assert not left_behind.exists()
