@@ -12,7 +12,8 @@ from typing import Any, Final, TypeVar
 import click
 
 from rmimom import __version__
-from rmimom.config import SETTINGS, Loaded, ServerConfig, Setting, load
+from rmimom.config import SETTINGS, ServerConfig, Setting
+from rmimom.config_sources import Loaded, load
 from rmimom.errors import ConfigurationError
 from rmimom.server.exit_codes import ExitCode
 

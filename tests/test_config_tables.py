@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.settings import write
 
-from rmimom.config import load
+from rmimom.config_sources import load
 from rmimom.errors import ConfigurationError
 from rmimom.policy import RedeliveryPolicy, Rule
 from rmimom.retention import Retention
