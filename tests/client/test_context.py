@@ -277,9 +277,3 @@ def test_errors_are_those_of_connections(
     with pytest.raises(JMSSecurityError):
         factory.create_context("app", "wrong")
     assert repr(connection.create_context()).startswith("<Context of <Session AUTO_ACKNOWLEDGE")
-
-
-@pytest.fixture
-def connection(factory: ConnectionFactory) -> Iterator[Connection]:
-    with factory.create_connection("app", "secret") as made:
-        yield made

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -27,12 +26,6 @@ from rmimom.message import Message
 
 Q = Queue("q")
 MODES = [CLIENT_ACKNOWLEDGE, INDIVIDUAL_ACKNOWLEDGE, SESSION_TRANSACTED]
-
-
-@pytest.fixture
-def connection(factory: ConnectionFactory) -> Iterator[Connection]:
-    with factory.create_connection("app", "secret") as made:
-        yield made
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 
 import pytest
 from support.fake_server import FakeServer
@@ -29,12 +28,6 @@ from rmimom.frame import AckBatch, decode_frame
 from rmimom.message import Message
 
 Q, R = Queue("q"), Queue("r")
-
-
-@pytest.fixture
-def connection(factory: ConnectionFactory) -> Iterator[Connection]:
-    with factory.create_connection("app", "secret") as made:
-        yield made
 
 
 @pytest.fixture
