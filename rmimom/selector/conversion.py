@@ -16,6 +16,8 @@ from rmimom.selector.compiler import Matches
 PREFIX: Final = "convert_string_expressions:"
 
 _LONGEST: Final = 40
+_NUMBERS: Final = frozenset({"JMSPriority", "JMSTimestamp"})
+"""Headers that are numbers in every message."""
 
 
 def converting(root: tree.Condition, matches: Matches) -> Matches:
@@ -29,6 +31,11 @@ def converting(root: tree.Condition, matches: Matches) -> Matches:
         return matches({**values, **found} if found else values)
 
     return converted
+
+
+def reads_strings(root: tree.Condition) -> bool:
+    """Whether the condition uses anything as a number or a boolean that may be a string."""
+    return not _NUMBERS.issuperset(_converted(root))
 
 
 def _converted(node: tree.Condition) -> Iterator[str]:

@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 
 from rmimom.selector import tree
 from rmimom.selector.compiler import compile_tree
-from rmimom.selector.conversion import PREFIX, converting
+from rmimom.selector.conversion import PREFIX, converting, reads_strings
 from rmimom.selector.parser import HEADERS, check_length, parse
 
 _BLANKS: Final = " \t\f\n\r"
@@ -50,7 +50,9 @@ class Selector:
         if found is not None:
             return found
         root = parse(text.removeprefix(PREFIX))
-        prefix = PREFIX if text.startswith(PREFIX) else ""
+        # Where there is nothing to convert it is the same selector: a durable subscription may be used by STOMP, which
+        # always asks for conversion, and RMI in turn, and another selector would replace it.
+        prefix = PREFIX if text.startswith(PREFIX) and reads_strings(root) else ""
         canonical = prefix + str(root)
         # It may be longer than the text, by spaces for example; it has to stay readable.
         check_length(canonical)

@@ -111,7 +111,7 @@ class Reign:
             reserve=config.disk_reserve,
             on_failure=on_failure,
         )
-        self.stomp = StompDoors(config, self.engine, clock)
+        self.stomp = StompDoors(config, epoch, self.engine, clock)
         self.access: Access | None = None
         self._objects: RemoteObjects | None = None
         self._registrar: Registrar | None = None

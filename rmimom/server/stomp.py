@@ -10,6 +10,7 @@ import msgspec
 import rmimom
 from rmimom.access import Access
 from rmimom.clock import Clock
+from rmimom.cluster.role import Epoch
 from rmimom.config import LISTENERS, OFF, SETTINGS, ServerConfig
 from rmimom.config_values import split_address
 from rmimom.engine import Engine
@@ -42,8 +43,9 @@ def _wanted(config: ServerConfig) -> dict[str, tuple[str, int]]:
 class StompDoors:
     """The listeners that are not off, opened and closed together."""
 
-    def __init__(self, config: ServerConfig, engine: Engine, clock: Clock) -> None:
+    def __init__(self, config: ServerConfig, epoch: Epoch, engine: Engine, clock: Clock) -> None:
         self._config = config
+        self._epoch = epoch
         self._engine = engine
         self._clock = clock
         self._wanted = _wanted(config)
@@ -73,6 +75,8 @@ class StompDoors:
         line = config.stomp_max_header
         return Settings(
             server=config.stomp_server or f"rmimom/{rmimom.__version__}",
+            server_id=self._epoch.server_id,
+            epoch=self._epoch.number,
             persistent_default=config.stomp_persistent_default,
             user_id=config.stomp_user_id,
             requeue=config.stomp_nack == "redeliver",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rmimom.commands import Connect
 from rmimom.errors import IllegalStateError, JMSError, JMSSecurityError, MessageFormatError
@@ -12,6 +12,10 @@ from rmimom.stomp.requests import Login
 
 if TYPE_CHECKING:
     from rmimom.stomp.session import Session
+
+SERVER_ID: Final = "rmimom-server-id"
+EPOCH: Final = "rmimom-epoch"
+"""Headers of CONNECTED: with a list of hosts, which of them it is, and whether it is the one of last time."""
 
 
 def connect(session: Session, frame: Frame) -> None:
@@ -113,6 +117,9 @@ def _connected(
         "server": session.settings.server,
         "heart-beat": f"{heartbeat[0]},{heartbeat[1]}",
     }
+    if session.settings.server_id:
+        headers[SERVER_ID] = session.settings.server_id
+        headers[EPOCH] = str(session.settings.epoch)
     if request is not None:
         headers["response-id"] = headers["receipt-id"] = request
     session.write(encode_frame("CONNECTED", headers))

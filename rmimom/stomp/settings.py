@@ -18,10 +18,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     `before_login` and `limits` bound frames; `transaction_bytes` and `transactions` what a session keeps until COMMIT.
     `prefetch_bytes` is what may be on its way to one subscription, beyond a first message, and not acknowledged.
     `requeue` lets NACK redeliver by default; `anonymous` lets CONNECT come without a login where nobody needs one.
-    `user_id` has messages carry the name of the user who sent them.
+    `user_id` has messages carry the name of the user who sent them.  `server_id` and `epoch` say which server of a
+    cluster this is, and in which of its reigns: CONNECTED tells them to the client.
     """
 
     server: str = "rmimom"
+    server_id: str = ""
+    epoch: int = 0
     persistent_default: bool = False
     user_id: bool = False
     requeue: bool = False

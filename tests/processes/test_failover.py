@@ -309,7 +309,11 @@ def test_a_standby_opens_stomp_when_it_becomes_active(tmp_path: Path) -> None:
         wait_active(second)
         with socket.create_connection(("127.0.0.1", port), TIME_LIMIT) as client:
             client.sendall(b"CONNECT\naccept-version:1.2\nhost:test\n\n\0")
-            assert client.recv(100).startswith(b"CONNECTED\n")
+            answer = client.recv(1000)
+        assert answer.startswith(b"CONNECTED\n")
+        epoch = status(second)["epoch"]
+        for line in (f"rmimom-server-id:{second.server_id}", f"rmimom-epoch:{epoch}"):
+            assert f"\n{line}\n".encode() in answer
 
 
 def test_a_standby_joins_under_load_without_stopping_the_active(tmp_path: Path) -> None:

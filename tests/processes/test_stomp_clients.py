@@ -238,6 +238,29 @@ def test_a_client_finds_a_server_that_was_killed_and_started_again(tmp_path: Pat
             conn.disconnect()
 
 
+def test_a_durable_subscription_is_used_by_one_protocol_after_the_other(server: ServerProcess, place: str) -> None:
+    factory = ConnectionFactory(uri=server.uri("rmimom.ConnectionFactory"))
+    subscribed = {"activemq.subscriptionName": "urgent", "selector": "JMSPriority >= 6"}
+    with factory.create_connection("app", client_id=place) as jms:
+        session = jms.create_session()
+        topic = session.topic(place)
+        session.create_subscriber(topic, durable="urgent", selector="JMSPriority >= 6").close()
+        session.create_publisher(topic).publish("of JMS", priority=7)
+    with connected(server, headers={"client-id": place}) as (conn, heard):
+        conn.subscribe(f"/topic/{place}", id=1, headers=subscribed)
+        assert heard.bodies(1) == ["of JMS"]
+        conn.unsubscribe(id=1, receipt="closed")
+        heard.wait_receipt("closed")
+        conn.send(f"/topic/{place}", "of STOMP", headers={"priority": "8"}, receipt="sent")
+        heard.wait_receipt("sent")
+    with factory.create_connection("app", client_id=place) as jms:
+        session = jms.create_session()
+        subscriber = session.create_subscriber(session.topic(place), durable="urgent", selector="JMSPriority >= 6")
+        message = subscriber.receive(timeout=TIME_LIMIT)
+        assert message is not None
+        assert message.body == b"of STOMP"
+
+
 @VERSIONS
 def test_selectors(version: str, server: ServerProcess, place: str) -> None:
     with connected(server, version) as (conn, heard):

@@ -44,6 +44,11 @@ def test_the_text_can_be_read_again_and_is_another_selector() -> None:
     assert converting is not parse_selector("n > 5")
 
 
+@pytest.mark.parametrize("text", ["JMSPriority >= 6", "n = '7'", "n IS NULL OR JMSTimestamp BETWEEN 1 AND 2"])
+def test_where_nothing_can_be_converted_it_is_the_same_selector(text: str) -> None:
+    assert Selector(PREFIX + text) is Selector(text)
+
+
 def test_a_bad_selector_is_refused() -> None:
     with pytest.raises(InvalidSelectorError):
         Selector(PREFIX + "n >")

@@ -19,6 +19,7 @@ FOLDER = Path(__file__).with_name("conversations")
 FILES = sorted(FOLDER.glob("*.txt"))
 SETTINGS = {
     "like_activemq": Settings(server="ActiveMQ/5.17.2"),
+    "member_of_a_cluster": Settings(server_id="0a1b", epoch=3),
     "limits": Settings(subscriptions=2, transactions=1, transaction_bytes=200, max_message_size=1000),
     "nack_redelivers": Settings(requeue=True),
     "user_id": Settings(user_id=True),
