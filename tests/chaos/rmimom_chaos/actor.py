@@ -2,94 +2,54 @@
 
 from __future__ import annotations
 
-import random
-import threading
 from typing import Any
 
-from rmimom import Connection, ConnectionEvent, ConnectionFactory
-from rmimom.errors import InvalidClientIDError
-from rmimom_chaos.arrivals import Arrivals
+from rmimom_chaos.client import Client, Source
 from rmimom_chaos.history import INFO, OK
-from rmimom_chaos.recorder import Recorder
-
-PATIENCE = 600.0
-"""Seconds for which a client looks for a server before it gives up: longer than any fault."""
-MOMENT = 0.1
-"""Seconds that a consumer waits for a message before it looks whether all is over."""
-
-
-class Scene:
-    """What the actors of one process share."""
-
-    def __init__(
-        self,
-        recorder: Recorder,
-        *,
-        incarnation: int,
-        seed: int,
-        rate: float,
-        nameserver: str,
-        user: str,
-        password: str,
-        delivery: str,
-    ) -> None:
-        self.recorder = recorder
-        self.incarnation = incarnation
-        self.rate = rate
-        self.delivery = delivery
-        self.sending_is_over = threading.Event()
-        self.all_is_over = threading.Event()
-        self._seed = seed
-        self._factory = ConnectionFactory(nameserver)
-        self._login = user, password
-
-    def chance(self, name: str) -> random.Random:
-        """Chance for one actor, the same for the same seed."""
-        return random.Random(f"{self._seed} {name} {self.incarnation}")
-
-    def end(self) -> None:
-        """Let everybody go."""
-        self.sending_is_over.set()
-        self.all_is_over.set()
-
-    def connect(self, client_id: str, delivery: str) -> Connection:
-        """A connection; waits for a server, and until the client id is free."""
-        while True:
-            try:
-                return self._factory.create_connection(
-                    *self._login,
-                    client_id=client_id,
-                    delivery=self.delivery or delivery,
-                    connect_timeout=PATIENCE,
-                    reconnect_timeout=PATIENCE,
-                )
-            except InvalidClientIDError:
-                # The server has not noticed yet that the process before us is dead.
-                if self.all_is_over.wait(MOMENT):
-                    raise
+from rmimom_chaos.rmi_client import RmiClient
+from rmimom_chaos.scene import Scene
 
 
 class Actor:
-    """One client.  `name` is that of its incarnation: who was killed does not come back, somebody else takes over."""
+    """One client.  `name` is that of its incarnation: who was killed does not come back, somebody else takes over.
+
+    `source` is what it consumes, if anything.
+    """
 
     delivery = "auto"
+    transacted = False
 
     def __init__(self, scene: Scene, name: str) -> None:
         self.scene = scene
         self.name = f"{name}.{scene.incarnation}"
         self.role = name
         self.chance = scene.chance(name)
-        self.connection: Connection
+        self.source: Source | None = None
+        self.client: Client
 
-    def play(self) -> None:
+    def play(self, *, stomp: bool) -> None:
         """Connect, do the task, and go."""
-        self.connection = self.scene.connect(self.role, self.delivery)
-        self.arrivals = Arrivals(self.connection)
-        self.connection.on_event(self._tell)
+        self.client = self._stomp_client() if stomp else self._rmi_client()
+        self.open()
         try:
             self.act()
         finally:
-            self.connection.close()
+            self.client.close()
+
+    def _rmi_client(self) -> Client:
+        return RmiClient(
+            self.scene, self.name, self.role, self._tell, delivery=self.delivery, transacted=self.transacted
+        )
+
+    def _stomp_client(self) -> Client:
+        # stomp.py need not be there if nobody speaks STOMP.
+        from rmimom_chaos.stomp_client import StompClient
+
+        return StompClient(self.scene, self.name, self.role, self._tell, transacted=self.transacted)
+
+    def open(self) -> None:
+        """Connect."""
+        self.client.open(self.source)
 
     def act(self) -> None:
         """Do the task until it is over."""
@@ -101,9 +61,8 @@ class Actor:
 
     def confirmed(self, op: str, **facts: Any) -> None:
         """Write down that something was done, and by whom: who is connected now is at least as new as who did it."""
-        welcome = self.connection._welcome
-        self.note(OK, op, server=welcome.server_id, epoch=welcome.epoch, **facts)
+        server, epoch = self.client.reign
+        self.note(OK, op, server=server, epoch=epoch, **facts)
 
-    def _tell(self, event: ConnectionEvent) -> None:
-        if event.kind in {"lost", "restored"}:
-            self.note(INFO, event.kind)
+    def _tell(self, what: str) -> None:
+        self.note(INFO, what)

@@ -402,13 +402,16 @@ def check_transactions(history: History) -> Verdict:
 
 UNNOTICED = 3000
 """Milliseconds for which a server may hand messages to a client that is gone, before it notices."""
+UNCOUNTED = 0
+"""Where deliveries are kept whose count nobody knows."""
 
 
 def check_redelivery(history: History, unnoticed: int = UNNOTICED) -> Verdict:
     """A message comes once with count 1, and no two deliveries of one epoch have the same count (§3.4.7, §3.5.11).
 
     A server that is lost may not have heard of a failure that its client knows of: then the next epoch begins with an
-    older count, but never with 1.  What a client delivers again by itself has no epoch.
+    older count, but never with 1.  What a client delivers again by itself has no epoch.  Where a count says only that
+    it was delivered before, it is another one each time.
 
     A first delivery has count 1, unless something happened since its send, or not long before, after which the server
     may have delivered it in vain.  What heals has happened all the time until then.
@@ -432,12 +435,13 @@ def check_redelivery(history: History, unnoticed: int = UNNOTICED) -> Verdict:
             continue
         seen = counts[family, event.value]
         epochs = seen.get(event.count, set())
-        if (event.epoch in epochs or (epochs and event.count == 1)) and not sends.forgotten(event.value):
+        same = event.counted and (event.epoch in epochs or (epochs and event.count == 1))
+        if same and not sends.forgotten(event.value):
             findings.add(event.value, f"was delivered twice from {family} with count {event.count}")
         asked = sends.asked.get(event.value)
         if not seen and event.count > 1 and asked is not None and last_trouble + unnoticed < asked.time:
             findings.add(event.value, f"came first from {event.place} with count {event.count}, without a reason")
-        seen[event.count].add(event.epoch)
+        seen[event.count if event.counted else UNCOUNTED].add(event.epoch)
     return findings.verdict("redelivery")
 
 

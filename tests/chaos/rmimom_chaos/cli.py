@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import random
 import shutil
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 import click
 
 from rmimom import __version__
+from rmimom_chaos.casts import PROTOCOLS
 from rmimom_chaos.faults import FAULTS
 from rmimom_chaos.judgement import UNKNOWN, VALID
 from rmimom_chaos.namespaces import Namespaces
@@ -52,6 +54,13 @@ def chosen_faults(text: str) -> list[str]:
 @click.option("--servers", type=click.IntRange(1, 5), default=2, show_default=True, help="The active and its standbys.")
 @click.option("--rate", type=click.FloatRange(1), default=150.0, show_default=True, help="Messages a second, about.")
 @click.option(
+    "--protocol",
+    type=click.Choice(PROTOCOLS),
+    default="rmi",
+    show_default=True,
+    help="What the clients speak; mixed is some of each on the same destinations.",
+)
+@click.option(
     "--network",
     "network_kind",
     type=click.Choice(["auto", "namespaces", "proxy"]),
@@ -74,6 +83,7 @@ def main(
     wanted: str,
     servers: int,
     rate: float,
+    protocol: str,
     network_kind: str,
     directory: Path | None,
     keep: bool,
@@ -97,6 +107,8 @@ def main(
             click.echo(f"{name:{width}}  {fault.summary}")
         return
     faults = chosen_faults(wanted)
+    if protocol != "rmi" and importlib.util.find_spec("stomp") is None:
+        raise click.UsageError(f"--protocol {protocol} needs stomp.py: pip install stomp.py")
     seed = random.randrange(1, 1_000_000) if seed is None else seed
     made = directory is None
     place = Path(tempfile.mkdtemp(prefix="rmimom-chaos-")) if directory is None else directory
@@ -109,8 +121,18 @@ def main(
     said = Console(stderr=True, highlight=False)
     try:
         network = choose_network(network_kind)
-        said.print(f"seed {seed}, {duration:g} s of faults, {servers} servers, network: {network.kind}")
-        settings = Settings(seed=seed, duration=duration, faults=faults, servers=servers, rate=rate, directory=place)
+        said.print(
+            f"seed {seed}, {duration:g} s of faults, {servers} servers, clients: {protocol}, network: {network.kind}"
+        )
+        settings = Settings(
+            seed=seed,
+            duration=duration,
+            faults=faults,
+            servers=servers,
+            rate=rate,
+            directory=place,
+            protocol=protocol,
+        )
         outcome = Run(settings, network, lambda text: said.print(text, markup=False))()
     except (ProcessError, OSError) as error:
         click.echo(f"rmimom-chaos: {error}", err=True)

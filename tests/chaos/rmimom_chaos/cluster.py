@@ -16,7 +16,7 @@ from rmimom.admin_token import read_token
 from rmimom.errors import JMSError
 from rmimom.rmi.exceptions import register_errors
 from rmimom_chaos.layout import CONFIGURATION
-from rmimom_chaos.network import NAMES, Network
+from rmimom_chaos.network import NAMES, STOMP, Network
 from rmimom_chaos.process import Process, ProcessError
 from rmimom_chaos.small_disk import SmallDisk
 from rmimom_chaos.wall_clock import WallClock
@@ -94,6 +94,10 @@ class Cluster:
         """HOST:PORT of the name server, for everybody."""
         return f"{self.network.reaches(NAMES)}:{self.network.port(NAMES)}"
 
+    def stomp(self, server: Server) -> str:
+        """HOST:PORT under which clients find the STOMP listener of a server, while it is active."""
+        return f"{self.network.reaches(server.name)}:{self.network.port(server.name, STOMP)}"
+
     @property
     def home(self) -> Path:
         """The home directory of all processes."""
@@ -156,13 +160,15 @@ class Cluster:
         ready.unlink(missing_ok=True)
         options = [role, "--host", network.binds(server.name), "--port", str(network.port(server.name))]
         options += ["--advertise", network.reaches(server.name), "--nameserver", self.nameserver]
+        # A standby opens it when it becomes active, so the port has to be known before.
+        options += ["--stomp", f"{network.binds(server.name)}:{network.port(server.name, STOMP)}"]
         process = self._serve(server, ready, options)
         if wait:
             server.identity = json.loads(process.wait_ready(ready))["server_id"]
 
     def _serve(self, server: Server, ready: Path, options: Iterable[str]) -> Process:
         arguments = [*self._module, *options, "--data", str(server.data), "--config", str(self._configuration)]
-        arguments += ["--ready-file", str(ready), "--heartbeat", str(HEARTBEAT), "--stomp", "off", "--http", "off"]
+        arguments += ["--ready-file", str(ready), "--heartbeat", str(HEARTBEAT), "--http", "off"]
         variables = server.clock.variables if server.clock is not None else {}
         server.process = self.spawn(server.name, f"server {server.name}", arguments, server.log, variables)
         return server.process
@@ -220,7 +226,7 @@ class Cluster:
     def _add_user(self) -> None:
         """A server listens for others only if it has users, so it is started for itself alone once."""
         server, ready = self.servers[0], self.directory / "alone.ready"
-        options = ["--active", "--host", "127.0.0.1", "--port", "0", "--nameserver", "none"]
+        options = ["--active", "--host", "127.0.0.1", "--port", "0", "--nameserver", "none", "--stomp", "off"]
         alone = self._serve(server, ready, options)
         alone.wait_ready(ready)
         adding = self.spawn(

@@ -14,15 +14,19 @@ HARNESS = "harness.jsonl"
 
 
 class Crew:
-    """The clients, each process under the name of its cast; they write their histories into `directory`."""
+    """The clients, each process under the name of its cast; they write their histories into `directory`.
 
-    def __init__(self, cluster: Cluster, seed: int, rate: float) -> None:
+    `protocol` is one of `PROTOCOLS`.
+    """
+
+    def __init__(self, cluster: Cluster, seed: int, rate: float, protocol: str) -> None:
         self.cluster = cluster
         self.directory = cluster.directory / "history"
         self.directory.mkdir()
         self.clients: dict[str, Process] = {}
         self._seed = seed
         self._rate = rate / 6
+        self._protocol = protocol
         self._incarnations = dict.fromkeys(CASTS, 0)
 
     @property
@@ -47,7 +51,9 @@ class Crew:
         cluster = self.cluster
         arguments = ["--cast", cast, "--incarnation", str(number), "--seed", str(self._seed)]
         arguments += ["--rate", str(self._rate), "--nameserver", cluster.nameserver]
-        arguments += ["--user", USER, "--password", PASSWORD]
+        for server in cluster.servers:
+            arguments += ["--stomp", cluster.stomp(server)]
+        arguments += ["--protocol", self._protocol, "--user", USER, "--password", PASSWORD]
         # A callback would pass by the proxies.
         arguments += ["--delivery", "pull" if cluster.network.kind == "proxy" else ""]
         arguments += ["--history", str(self.directory / f"{cast}.{number}.jsonl")]

@@ -7,7 +7,8 @@ An operation is a pair of events of one process: `invoke`, then `ok` (it was don
     subscribe    place, destination, least_priority: a durable subscription exists from `ok` on; its selector takes
                  what has this priority or a higher one
     unsubscribe  place: it exists no more from `invoke` on
-    receive      value, place, consumer, count, and if known tag and released; shared if the subscription has several
+    receive      value, place, consumer, count (counted is false if it says only that it was delivered before, and not
+                 how often), and if known tag and released; shared if the subscription has several
                  consumers; what the note of a message from elsewhere says: origin, reason, failures, dead_at,
                  retried_at; only `ok`
     acknowledge  value, place, consumer, transaction
@@ -63,6 +64,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     consumer: str = ""
     tag: int = 0
     count: int = 0
+    counted: bool = True
     released: int = 0
     priority: int = 4
     persistent: bool = True

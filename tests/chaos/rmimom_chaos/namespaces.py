@@ -15,11 +15,11 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from rmimom_chaos.network import OBSERVER
+from rmimom_chaos.network import MAIN, OBSERVER, STOMP
 
 PREFIX = "rmimom-chaos-"
 DIRECTORY = Path("/run/netns")
-PORT = 61611
+PORTS = {MAIN: 61611, STOMP: 61613}
 LARGE = 100
 """Bytes of a packet above which it carries data, and not only keeps a connection open."""
 _NEW_NETWORK = 0x40000000
@@ -82,10 +82,10 @@ class Namespaces:
         """The address of a node."""
         return self._addresses[node]
 
-    def port(self, node: str) -> int:
-        """The same for all: each has its own address."""
+    def port(self, node: str, service: str = MAIN) -> int:
+        """The same for all nodes: each has its own address."""
         del node
-        return PORT
+        return PORTS[service]
 
     def reaches(self, node: str) -> str:
         """The address of a node."""

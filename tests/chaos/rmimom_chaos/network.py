@@ -16,6 +16,11 @@ OBSERVER = "observer"
 """The node of the harness itself, which nothing is done to."""
 
 
+MAIN, STOMP = "main", "stomp"
+"""The services of a node: what it is there for, which the name server and RMI are, and STOMP."""
+SERVICES = (MAIN, STOMP)
+
+
 class Network(Protocol):
     """Addresses of nodes, and ways to cut them off from each other."""
 
@@ -37,8 +42,8 @@ class Network(Protocol):
         """The address that the processes of a node listen on."""
         ...
 
-    def port(self, node: str) -> int:
-        """The port for the service of a node."""
+    def port(self, node: str, service: str = MAIN) -> int:
+        """The port for a service of a node."""
         ...
 
     def reaches(self, node: str) -> str:

@@ -1,4 +1,4 @@
-"""A network of TCP proxies on loopback addresses, for everybody on Linux: one before each node that serves.
+"""A network of TCP proxies on loopback addresses, for everybody on Linux: one before each service of each node.
 
 A proxy knows who connects by asking the system which process has the other end, so it can treat each pair of nodes
 by itself.  What is cut is not closed: bytes wait, as they do in a network that loses packets.
@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from rmimom_chaos.network import OBSERVER
+from rmimom_chaos.network import MAIN, OBSERVER, SERVICES
 from rmimom_chaos.socket_table import inode_of
 
 PIECE = 65536
@@ -32,7 +32,7 @@ class Proxies:
     def __init__(self) -> None:
         self._first = f"127.{os.getpid() % 200 + 20}.{random.randrange(1, 250)}"
         self._numbers: dict[str, int] = {}
-        self._ports: dict[str, int] = {}
+        self._ports: dict[tuple[str, str], int] = {}
         self._pids: dict[str, set[int]] = defaultdict(set)
         self._delays: dict[tuple[str, str], float] = {}
         self._cut: set[tuple[str, str]] = set()
@@ -54,14 +54,15 @@ class Proxies:
         return "" if sys.platform == "linux" else "who has the other end of a connection is found out on Linux only"
 
     def open(self, nodes: Sequence[str]) -> None:
-        """Open a proxy for each node; raises OSError if that cannot be."""
+        """Open the proxies of all nodes; raises OSError if that cannot be."""
         self._thread.start()
         for number, node in enumerate(nodes, 1):
             self._numbers[node] = number
-            with socket.socket() as probe:
-                probe.bind((self.reaches(node), 0))
-                self._ports[node] = probe.getsockname()[1]
-            asyncio.run_coroutine_threadsafe(self._serve(node), self._loop).result(10)
+            for service in SERVICES:
+                with socket.socket() as probe:
+                    probe.bind((self.reaches(node), 0))
+                    self._ports[node, service] = probe.getsockname()[1]
+                asyncio.run_coroutine_threadsafe(self._serve(node, self._ports[node, service]), self._loop).result(10)
 
     def close(self) -> None:
         """End all connections."""
@@ -87,9 +88,9 @@ class Proxies:
         """The address behind the proxy."""
         return f"{self._first}.{100 + self._numbers[node]}"
 
-    def port(self, node: str) -> int:
+    def port(self, node: str, service: str = MAIN) -> int:
         """One that was free."""
-        return self._ports[node]
+        return self._ports[node, service]
 
     def reaches(self, node: str) -> str:
         """The address of the proxy."""
@@ -137,23 +138,23 @@ class Proxies:
 
         asyncio.run_coroutine_threadsafe(work(), self._loop).result(10)
 
-    async def _serve(self, node: str) -> None:
+    async def _serve(self, node: str, port: int) -> None:
         async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             source = self._node_of(writer.get_extra_info("peername"), writer.get_extra_info("sockname"))
             try:
                 with contextlib.suppress(OSError):
-                    await self._pass_on(source, node, reader, writer)
+                    await self._pass_on(source, node, port, reader, writer)
             finally:
                 writer.close()
 
-        self._servers.append(await asyncio.start_server(accept, self.reaches(node), self._ports[node]))
+        self._servers.append(await asyncio.start_server(accept, self.reaches(node), port))
 
     async def _pass_on(
-        self, source: str, target: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, source: str, target: str, port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         while (source, target) in self._cut:
             await self._changed.wait()
-        behind_reader, behind_writer = await asyncio.open_connection(self.binds(target), self._ports[target])
+        behind_reader, behind_writer = await asyncio.open_connection(self.binds(target), port)
         ways = [
             asyncio.create_task(self._copy((source, target), reader, behind_writer)),
             asyncio.create_task(self._copy((target, source), behind_reader, writer)),

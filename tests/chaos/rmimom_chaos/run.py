@@ -43,6 +43,7 @@ class Settings(msgspec.Struct, frozen=True):
     servers: int
     rate: float
     directory: Path
+    protocol: str = "rmi"
     server_module: Sequence[str] = ("-m", "rmimom.server_cli")
 
 
@@ -72,7 +73,7 @@ class Run:
         """Do it.  Raises OSError or ProcessError if it does not even begin."""
         settings = self._settings
         cluster = Cluster(settings.directory, self._network, settings.servers, settings.server_module)
-        crew = Crew(cluster, settings.seed, settings.rate)
+        crew = Crew(cluster, settings.seed, settings.rate, settings.protocol)
         trouble = ""
         with ExitStack() as stack, Recorder(crew.directory / HARNESS) as recorder:
             possible = self._possible(cluster)

@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from rmimom.client.producer import Producer
-from rmimom.errors import ConnectionFailedError, JMSError
-from rmimom_chaos.actor import MOMENT, Actor, Scene
+from rmimom_chaos.actor import Actor
+from rmimom_chaos.client import Options, RefusedError, UnknownError, Wait
 from rmimom_chaos.history import FAIL, INFO, INVOKE
 from rmimom_chaos.layout import BRIEF, GROUP_NAMES, GROUPS, LATER, NEWS, ORDERS, POISON, WORK
 from rmimom_chaos.recorder import now
+from rmimom_chaos.scene import MOMENT, Scene
 
 
 class Sending(Actor):
@@ -28,42 +28,38 @@ class Sending(Actor):
 
     def act(self) -> None:
         """Send until sending is over."""
-        session = self.connection.create_session()
-        kind, _, short = self.destination.partition("://")
-        producer = session.create_producer(session.queue(short) if kind == "queue" else session.topic(short))
         due = time.monotonic()
         while not self.scene.sending_is_over.wait(max(0.0, due - time.monotonic())):
             bunch = self.chance.choice((1, 1, self.chance.randint(2, self.largest_bunch)))
             # What was missed while there was no server is not made up for.
             due = max(due, time.monotonic() - 1.0) + bunch / (self.scene.rate * self.share)
-            self._send(producer, [self.options() for _ in range(bunch)])
+            self._send([self.options() for _ in range(bunch)])
 
-    def options(self) -> dict[str, Any]:
+    def options(self) -> Options:
         """How the next message is sent."""
         return {}
 
-    def facts(self, options: dict[str, Any]) -> dict[str, Any]:
+    def facts(self, options: Options) -> dict[str, Any]:
         """What the history is told of that."""
         return {name: value for name, value in options.items() if name == "priority"}
 
-    def _send(self, producer: Producer, bunch: list[dict[str, Any]]) -> None:
-        values = [f"{self.name}-{self._number + step}" for step in range(1, len(bunch) + 1)]
+    def _send(self, bunch: list[Options]) -> None:
+        self.client.ready()
+        producer = self.client.producer
+        values = [f"{producer}-{self._number + step}" for step in range(1, len(bunch) + 1)]
         self._number += len(bunch)
         for value, options in zip(values, bunch, strict=True):
             self.note(INVOKE, "send", value=value, destination=self.destination, **self.facts(options))
-        if len(bunch) == 1:
-            self._settle(values[0], lambda: producer.send(values[0], **bunch[0]))
-            return
-        receipts = [producer.send_async(value, **options) for value, options in zip(values, bunch, strict=True)]
-        for value, receipt in zip(values, receipts, strict=True):
-            self._settle(value, receipt.result)
+        waits = self.client.send(self.destination, list(zip(values, bunch, strict=True)))
+        for value, wait in zip(values, waits, strict=True):
+            self._settle(value, wait)
 
-    def _settle(self, value: str, wait: Callable[[], object]) -> None:
+    def _settle(self, value: str, wait: Wait) -> None:
         try:
             wait()
-        except ConnectionFailedError:
+        except UnknownError:
             self.note(INFO, "send", value=value)
-        except JMSError:
+        except RefusedError:
             self.note(FAIL, "send", value=value)
             self.scene.sending_is_over.wait(MOMENT)
         else:
@@ -73,7 +69,7 @@ class Sending(Actor):
 class Reporter(Sending):
     """News of all priorities."""
 
-    def options(self) -> dict[str, Any]:
+    def options(self) -> Options:
         """Any priority."""
         return {"priority": self.chance.randint(1, 9)}
 
@@ -83,11 +79,11 @@ class Grouper(Sending):
 
     share = 0.5
 
-    def options(self) -> dict[str, Any]:
+    def options(self) -> Options:
         """Any group."""
         return {"properties": {"JMSXGroupID": self.chance.choice(GROUP_NAMES)}}
 
-    def facts(self, options: dict[str, Any]) -> dict[str, Any]:
+    def facts(self, options: Options) -> dict[str, Any]:
         """The group."""
         return {"group": options["properties"]["JMSXGroupID"]}
 
@@ -97,11 +93,11 @@ class Procrastinator(Sending):
 
     share = 0.3
 
-    def options(self) -> dict[str, Any]:
+    def options(self) -> Options:
         """Up to three seconds."""
         return {"delivery_delay": self.chance.uniform(0.2, 3.0)}
 
-    def facts(self, options: dict[str, Any]) -> dict[str, Any]:
+    def facts(self, options: Options) -> dict[str, Any]:
         """Not before: the client adds the delay to its own clock when it sends, which is after this."""
         return {"delivery_time": now() + int(options["delivery_delay"] * 1000)}
 
@@ -111,11 +107,11 @@ class Ephemeral(Sending):
 
     share = 0.3
 
-    def options(self) -> dict[str, Any]:
+    def options(self) -> Options:
         """Some that nobody can take in time, some that last."""
         return {"time_to_live": self.chance.choice((0.05, 0.5, 2.0, 60.0))}
 
-    def facts(self, options: dict[str, Any]) -> dict[str, Any]:
+    def facts(self, options: Options) -> dict[str, Any]:
         """The time after which it is worth nothing, as far as we know: it is sent after this."""
         return {"expiration": now() + int(options["time_to_live"] * 1000)}
 

@@ -6,10 +6,8 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
-from rmimom import AcknowledgeMode, Message
-from rmimom.client.consumer import Consumer
-from rmimom.errors import IllegalStateError, JMSError, TransactionRolledBackError
-from rmimom_chaos.actor import MOMENT, Actor, Scene
+from rmimom_chaos.actor import Actor
+from rmimom_chaos.client import Delivery, RefusedError, Source, UnknownError
 from rmimom_chaos.history import FAIL, INFO, INVOKE, OK
 from rmimom_chaos.layout import (
     ARCHIVE,
@@ -28,6 +26,7 @@ from rmimom_chaos.layout import (
     URGENT,
     WORK,
 )
+from rmimom_chaos.scene import MOMENT, Scene
 
 
 class Taking(Actor):
@@ -38,54 +37,35 @@ class Taking(Actor):
     def __init__(self, scene: Scene, name: str, place: str) -> None:
         super().__init__(scene, name)
         self.place = place
-
-    @property
-    def consumer(self) -> str:
-        """The name of this consumer; another one after each reconnection."""
-        return f"{self.name}/{self.connection._delivery.life}"
-
-    def open(self) -> Consumer:
-        """The consumer."""
-        session = self.connection.create_session(AcknowledgeMode.INDIVIDUAL_ACKNOWLEDGE)
-        return session.create_receiver(session.queue(self.place.partition("://")[2]), prefetch=self.prefetch)
+        self.source = Source(place, self.prefetch)
 
     def act(self) -> None:
         """Take until all is over."""
-        with self.open() as consumer:
-            while not self.scene.all_is_over.is_set():
-                message = consumer.receive(timeout=MOMENT)
-                if message is not None:
-                    self.handle(message)
+        while not self.scene.all_is_over.is_set():
+            delivery = self.client.receive(MOMENT)
+            if delivery is not None:
+                self.received(delivery)
+                self.handle(delivery)
 
-    def handle(self, message: Message) -> None:
+    def handle(self, delivery: Delivery) -> None:
         """Work on a message: acknowledge it."""
-        self.acknowledge(str(message.body), self.received(message), message)
+        self.acknowledge(delivery)
 
-    def received(self, message: Message) -> str:
-        """Write down that it came; returns the name of the consumer."""
-        consumer = self.consumer
-        released, epoch = self.arrivals.take(message._tag)
-        self.note(
-            OK,
-            "receive",
-            value=str(message.body),
-            place=self.place,
-            consumer=consumer,
-            count=message.delivery_count,
-            tag=message._tag,
-            released=released,
-            epoch=epoch,
-            **note_of(message),
-        )
-        return consumer
+    def received(self, delivery: Delivery) -> None:
+        """Write down that it came."""
+        self.note(OK, "receive", **self.told(delivery), **delivery.facts)
 
-    def acknowledge(self, value: str, consumer: str, message: Message) -> None:
+    def told(self, delivery: Delivery) -> dict[str, Any]:
+        """What the history is told of a message each time."""
+        return {"value": delivery.value, "place": self.place, "consumer": delivery.consumer}
+
+    def acknowledge(self, delivery: Delivery) -> None:
         """Acknowledge it, and write that down."""
-        facts = {"value": value, "place": self.place, "consumer": consumer}
+        facts = self.told(delivery)
         self.note(INVOKE, "acknowledge", **facts)
         try:
-            message.acknowledge()
-        except JMSError:
+            delivery.acknowledge()
+        except (UnknownError, RefusedError):
             self.note(INFO, "acknowledge", **facts)
         else:
             self.confirmed("acknowledge", **facts)
@@ -103,39 +83,32 @@ class Follower(Taking):
     def __init__(self, scene: Scene, name: str, place: str, least_priority: int) -> None:
         super().__init__(scene, name, place)
         self._least_priority = least_priority
+        selector = f"JMSPriority >= {least_priority}" if least_priority else ""
+        self.source = Source(NEWS, self.prefetch, durable=place, selector=selector)
 
-    def open(self) -> Consumer:
-        """The consumer; from then on the subscription exists."""
-        session = self.connection.create_session(AcknowledgeMode.INDIVIDUAL_ACKNOWLEDGE)
-        least = self._least_priority
-        facts = {"place": self.place, "destination": NEWS, "least_priority": least}
+    def open(self) -> None:
+        """Connect; from then on the subscription exists."""
+        facts = {"place": self.place, "destination": NEWS, "least_priority": self._least_priority}
         self.note(INVOKE, "subscribe", **facts)
-        consumer = session.create_subscriber(
-            session.topic(NEWS.partition("://")[2]),
-            durable=self.place,
-            selector=f"JMSPriority >= {least}" if least else "",
-            prefetch=self.prefetch,
-        )
+        super().open()
         self.note(OK, "subscribe", **facts)
-        return consumer
 
 
 class Failing(Taking):
     """Fails on some messages each time."""
 
-    def handle(self, message: Message) -> None:
+    def handle(self, delivery: Delivery) -> None:
         """Acknowledge it, or say that the work on it failed."""
-        value, consumer = str(message.body), self.received(message)
-        if not fails(value):
-            self.acknowledge(value, consumer, message)
+        if not fails(delivery.value):
+            self.acknowledge(delivery)
             return
-        facts = {"value": value, "place": self.place, "consumer": consumer}
+        facts = self.told(delivery)
         self.note(INVOKE, "release", maximum=MAXIMUM, **facts)
         try:
-            message.nack("it fails every time")
-        except IllegalStateError:
-            self.note(FAIL, "release", **facts)  # others have it by now
-        except JMSError:
+            delivery.fail("it fails every time")
+        except RefusedError:
+            self.note(FAIL, "release", **facts)
+        except UnknownError:
             self.note(INFO, "release", **facts)
         else:
             self.note(OK, "release", **facts)
@@ -145,6 +118,7 @@ class Forwarding(Taking):
     """Takes from a queue and sends on to two others, all in one transaction."""
 
     prefetch = 10
+    transacted = True
 
     def __init__(self, scene: Scene, name: str, place: str, targets: tuple[str, str]) -> None:
         super().__init__(scene, name, place)
@@ -152,68 +126,53 @@ class Forwarding(Taking):
         self._attempts = self._number = 0
 
     def act(self) -> None:
-        """Forward until all is over; a transaction whose outcome is not known is asked for again."""
-        session = self.connection.create_session(transacted=True)
-        senders = [session.create_sender(session.queue(target.partition("://")[2])) for target in self._targets]
-        source = session.queue(self.place.partition("://")[2])
-        with session.create_receiver(source, prefetch=self.prefetch) as receiver:
-            while not self.scene.all_is_over.is_set():
-                message = receiver.receive(timeout=MOMENT)
-                if message is None:
-                    continue
-                taken = [(str(message.body), self.received(message))]
-                while len(taken) < self.chance.randint(1, 5) and (more := receiver.receive(timeout=0)) is not None:
-                    taken.append((str(more.body), self.received(more)))
-                self._forward(session, senders, taken)
+        """Forward until all is over."""
+        while not self.scene.all_is_over.is_set():
+            delivery = self.client.receive(MOMENT)
+            if delivery is None:
+                continue
+            taken = [delivery]
+            self.received(delivery)
+            while len(taken) < self.chance.randint(1, 5) and (more := self.client.receive(0)) is not None:
+                taken.append(more)
+                self.received(more)
+            self._forward(taken)
 
-    def _forward(self, session: Any, senders: list[Any], taken: list[tuple[str, str]]) -> None:
+    def _forward(self, taken: list[Delivery]) -> None:
         self._attempts += 1
         transaction = f"{self.name}:{self._attempts}"
         self.note(INVOKE, "commit", transaction=transaction)
-        told: list[dict[str, Any]] = []
-        for value, consumer in taken:
-            told.append({"op": "acknowledge", "value": value, "place": self.place, "consumer": consumer})
-            self.note(INVOKE, transaction=transaction, **told[-1])
-        for target, sender in zip(self._targets, senders, strict=True):
-            for _ in taken:
-                self._number += 1
-                value = f"{self.name}-{self._number}"
-                told.append({"op": "send", "value": value})
-                self.note(INVOKE, transaction=transaction, destination=target, **told[-1])
-                sender.send(value)
-        if self.chance.random() < 0.05:
-            session.rollback()
-            outcome = FAIL
-        else:
-            outcome = self._commit(session)
+        told = [{"op": "acknowledge", **self.told(delivery)} for delivery in taken]
+        for facts in told:
+            self.note(INVOKE, transaction=transaction, **facts)
+        outcome = self._do(transaction, taken, told)
         for facts in ({"op": "commit"}, *told):
             if outcome == OK:
                 self.confirmed(transaction=transaction, **facts)
             else:
                 self.note(outcome, transaction=transaction, **facts)
 
-    def _commit(self, session: Any) -> str:
+    def _do(self, transaction: str, taken: list[Delivery], told: list[dict[str, Any]]) -> str:
+        """The transaction itself, and its outcome; its sends are added to what is told."""
+        client, outcome = self.client, FAIL
         try:
-            session.commit()
-        except TransactionRolledBackError:
-            return FAIL
-        except JMSError:
-            session.rollback()
-            return INFO
-        return OK
-
-
-def note_of(message: Message) -> dict[str, Any]:
-    """What a message from a queue for the dead says of itself."""
-    properties = message.properties
-    found = {
-        "origin": properties.get("JMS_rmimom_original_destination"),
-        "reason": properties.get("JMS_rmimom_dead_reason"),
-        "failures": properties.get("JMS_rmimom_failures"),
-        "dead_at": properties.get("JMS_rmimom_dead_at"),
-        "retried_at": properties.get("JMS_rmimom_retried_at"),
-    }
-    return {name: value for name, value in found.items() if value is not None}
+            client.begin(taken)
+            for target in self._targets:
+                for _ in taken:
+                    self._number += 1
+                    value = f"{client.producer}-{self._number}"
+                    told.append({"op": "send", "value": value})
+                    self.note(INVOKE, transaction=transaction, destination=target, **told[-1])
+                    client.send(target, [(value, {})])
+            if self.chance.random() >= 0.05:
+                client.commit()
+                return OK
+        except RefusedError:
+            pass
+        except UnknownError:
+            outcome = INFO
+        client.rollback()
+        return outcome
 
 
 def fails(value: str) -> bool:

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import click
 
-from rmimom_chaos.actor import Scene
-from rmimom_chaos.casts import CASTS
+from rmimom_chaos.casts import CASTS, PROTOCOLS, speaks_stomp
 from rmimom_chaos.recorder import Recorder
+from rmimom_chaos.scene import Door, Scene
 
 
 @click.command()
@@ -24,6 +24,8 @@ from rmimom_chaos.recorder import Recorder
 @click.option("--seed", required=True, type=int)
 @click.option("--rate", required=True, type=float)
 @click.option("--nameserver", required=True)
+@click.option("--stomp", "addresses", required=True, multiple=True)
+@click.option("--protocol", required=True, type=click.Choice(PROTOCOLS))
 @click.option("--user", required=True)
 @click.option("--password", required=True)
 @click.option("--delivery", required=True)
@@ -34,6 +36,8 @@ def main(
     seed: int,
     rate: float,
     nameserver: str,
+    addresses: tuple[str, ...],
+    protocol: str,
     user: str,
     password: str,
     delivery: str,
@@ -41,24 +45,18 @@ def main(
 ) -> None:
     """Play the parts of one cast."""
     logging.basicConfig(format="%(asctime)s %(levelname)-7s %(name)s: %(message)s", level="INFO")
-    logging.getLogger("Pyro5").setLevel(logging.CRITICAL)
+    for noisy in ("Pyro5", "stomp.py"):
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)
+    stomp = [(host, int(port)) for host, _, port in (address.rpartition(":") for address in addresses)]
+    door = Door(nameserver, stomp, user, password, delivery)
     with Recorder(history) as recorder:
-        scene = Scene(
-            recorder,
-            incarnation=incarnation,
-            seed=seed,
-            rate=rate,
-            nameserver=nameserver,
-            user=user,
-            password=password,
-            delivery=delivery,
-        )
+        scene = Scene(recorder, door, incarnation=incarnation, seed=seed, rate=rate)
         actors = [make(scene) for make in CASTS[cast]]
         failures: list[BaseException] = []
 
         def play(part: int) -> None:
             try:
-                actors[part].play()
+                actors[part].play(stomp=speaks_stomp(protocol, cast, part, incarnation))
             except BaseException as error:  # noqa: BLE001 - the process ends with it, and the harness says so
                 traceback.print_exc()
                 failures.append(error)
