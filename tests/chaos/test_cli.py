@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import pytest
 from click.testing import CliRunner
 
@@ -28,6 +30,13 @@ def test_an_unknown_fault_is_refused(wanted: str) -> None:
 def test_a_list_of_faults_is_kept_in_its_order() -> None:
     assert cli.chosen_faults("pause-active, kill-active") == ["pause-active", "kill-active"]
     assert cli.chosen_faults("all") == list(FAULTS)
+
+
+def test_stomp_clients_need_stomp_py(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    result = CliRunner().invoke(cli.main, ["--protocol", "mixed"])
+    assert result.exit_code == 2
+    assert "pip install stomp.py" in result.output
 
 
 def test_the_best_network_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:

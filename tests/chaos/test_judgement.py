@@ -179,6 +179,15 @@ def test_the_report_shows_verdicts_findings_gaps_and_what_was_skipped() -> None:
     assert '"skipped":{"loss":"no packets"}' in as_json(outcome)
 
 
+@pytest.mark.parametrize(("first", "again", "found"), [(2, 2, False), (1, 2, False), (1, 1, True)])
+def test_a_count_that_only_flags_may_come_again(first: int, again: int, found: bool) -> None:
+    """STOMP says that a message was delivered before, and not how often."""
+    story = Story().sent("p-1").note("harness", INFO, "fault", value="kill-active")
+    for count in (first, again):
+        story.received("p-1", count=count, counted=count == 1, epoch=1)
+    assert bool(check_redelivery(story.acknowledged("p-1").drained()).findings) is found
+
+
 @pytest.mark.parametrize(
     ("count", "epochs", "found"),
     [(2, (1, 1), True), (2, (1, 3), False), (2, (0, 3), False), (1, (1, 3), True)],

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from rmimom_chaos.network import STOMP
 from rmimom_chaos.proxies import Proxies
 
 MISSING = Proxies.missing()
@@ -66,6 +67,20 @@ def test_bytes_wait_while_a_pair_is_cut(network: Proxies, connection: socket.soc
     network.mend()
     connection.settimeout(20)
     assert connection.recv(1) == b"x"
+
+
+def test_each_service_of_a_node_has_its_own_proxy_and_is_cut_with_it(network: Proxies) -> None:
+    assert network.port("a", STOMP) != network.port("a")
+    with socket.create_server((network.binds("a"), network.port("a", STOMP))) as server:
+        threading.Thread(target=echo, args=(server,), daemon=True).start()
+        with socket.create_connection((network.reaches("a"), network.port("a", STOMP)), 20) as connection:
+            assert passes(connection)
+            network.cut("b", "a")
+            assert not passes(connection, 0.2)
+            network.mend()
+            connection.settimeout(20)
+            assert connection.recv(1) == b"x"
+        server.shutdown(socket.SHUT_RDWR)
 
 
 def test_other_pairs_are_not_cut(network: Proxies, connection: socket.socket) -> None:

@@ -35,17 +35,18 @@ def network_here() -> Network:
 
 
 RUNS = {
-    "killed and paused": (3, ["kill-active", "pause-active", "kill-clients"]),
-    "cut off": (5, ["partition-full", "partition-servers"]),
-    "names forgotten": (7, ["nameserver-forgets", "kill-standby"]),
+    "killed and paused": (3, "rmi", ["kill-active", "pause-active", "kill-clients"]),
+    "cut off": (5, "rmi", ["partition-full", "partition-servers"]),
+    "names forgotten": (7, "rmi", ["nameserver-forgets", "kill-standby"]),
+    "stomp and rmi": (4, "mixed", ["kill-active", "kill-clients"]),
 }
 
 
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("name", RUNS)
 def test_no_promise_is_broken(name: str, tmp_path: Path) -> None:
-    seed, faults = RUNS[name]
-    outcome = run(tmp_path, network_here(), seed, faults, duration=12)
+    seed, protocol, faults = RUNS[name]
+    outcome = run(tmp_path, network_here(), seed, faults, duration=12, protocol=protocol)
     judgement = outcome.judgement
     found = [f"{one.checker}: {finding}" for one in judgement.verdicts for finding in one.findings[:5]]
     assert judgement.outcome == VALID, "\n".join([judgement.trouble, *found])
@@ -54,8 +55,9 @@ def test_no_promise_is_broken(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(240)
-def test_a_server_that_confirms_too_early_is_found(tmp_path: Path) -> None:
-    outcome = run(tmp_path, Proxies(), 1, ["kill-active"], duration=8, server_module=[str(HASTY)])
+@pytest.mark.parametrize("protocol", ["rmi", "stomp"])
+def test_a_server_that_confirms_too_early_is_found(protocol: str, tmp_path: Path) -> None:
+    outcome = run(tmp_path, Proxies(), 1, ["kill-active"], duration=8, protocol=protocol, server_module=[str(HASTY)])
     assert outcome.judgement.outcome == INVALID
     found = {verdict.checker for verdict in outcome.judgement.verdicts if verdict.valid is False}
     assert found & {"total queue", "acknowledged"}
