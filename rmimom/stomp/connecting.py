@@ -13,8 +13,8 @@ from rmimom.stomp.requests import Login
 if TYPE_CHECKING:
     from rmimom.stomp.session import Session
 
-SERVER_ID: Final = "rmimom-server-id"
-EPOCH: Final = "rmimom-epoch"
+SERVER_ID: Final = "x-rmimom-server-id"
+EPOCH: Final = "x-rmimom-epoch"
 """Headers of CONNECTED: with a list of hosts, which of them it is, and whether it is the one of last time."""
 
 

@@ -26,7 +26,7 @@ WORK = Source("queue://work", 10)
 def confirm(frame: Frame) -> list[tuple[str, dict[str, str], str]]:
     """A server that does everything."""
     if frame.command == "STOMP":
-        return [("CONNECTED", {"version": "1.2", "rmimom-server-id": "one", "rmimom-epoch": "3"}, "")]
+        return [("CONNECTED", {"version": "1.2", "x-rmimom-server-id": "one", "x-rmimom-epoch": "3"}, "")]
     return [("RECEIPT", {"receipt-id": frame.headers["receipt"]}, "")]
 
 

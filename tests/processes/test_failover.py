@@ -312,7 +312,7 @@ def test_a_standby_opens_stomp_when_it_becomes_active(tmp_path: Path) -> None:
             answer = client.recv(1000)
         assert answer.startswith(b"CONNECTED\n")
         epoch = status(second)["epoch"]
-        for line in (f"rmimom-server-id:{second.server_id}", f"rmimom-epoch:{epoch}"):
+        for line in (f"x-rmimom-server-id:{second.server_id}", f"x-rmimom-epoch:{epoch}"):
             assert f"\n{line}\n".encode() in answer
 
 

@@ -137,7 +137,7 @@ class StompClient:
     def reign(self) -> tuple[str, int]:
         """As CONNECTED says."""
         welcome = self._life.welcome
-        return welcome["rmimom-server-id"], int(welcome["rmimom-epoch"])
+        return welcome["x-rmimom-server-id"], int(welcome["x-rmimom-epoch"])
 
     def receive(self, limit: float) -> Delivery | None:
         """The next message of this connection; what came by one that is lost comes again."""
