@@ -231,9 +231,15 @@ Rule = Callable[[House], list[str]]
 RULES: list[Rule] = [floors, cycles, dead_modules, commands, docstrings, packages]
 
 
+@pytest.fixture(scope="module")
+def house() -> House:
+    """The project itself."""
+    return read_house(ROOT)
+
+
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
-def test_the_project_keeps_the_rule(rule: Rule) -> None:
-    assert rule(read_house(ROOT)) == []
+def test_the_project_keeps_the_rule(rule: Rule, house: House) -> None:
+    assert rule(house) == []
 
 
 # A house that keeps every rule, and uses what they allow: imports downwards and sideways, one that only type checkers
