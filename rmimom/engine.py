@@ -18,23 +18,23 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 import msgspec
 
 from rmimom.clock import Clock
 from rmimom.cluster.role import Epoch
-from rmimom.commands import Command, Commit, Disconnect, Fetched, Send, Tick
+from rmimom.commands import Command, Commit, Disconnect, Send, Tick
 from rmimom.core.broker import Broker
-from rmimom.core.examining import examine
 from rmimom.destination import Destination
 from rmimom.dispatch import Dispatch
-from rmimom.effects import Arrived, Examine, Fetch, Refused
-from rmimom.errors import ConnectionFailedError, IllegalStateError, JMSError, StoreError, StoreFullError
+from rmimom.effects import Arrived, Refused
+from rmimom.errors import ConnectionFailedError, JMSError, StoreError, StoreFullError
 from rmimom.follower import Inheritance
 from rmimom.incidents import Incidents
 from rmimom.open_batch import OpenBatch
+from rmimom.reading import Reading
 from rmimom.records import Batch, MessagesDropped
+from rmimom.replication import NotActiveError, Replication
 from rmimom.room import Room
 from rmimom.snapshot import Position
 from rmimom.store.base import Store
@@ -50,36 +50,6 @@ UPKEEP = 1.0
 """Seconds between pieces of upkeep of the store."""
 IDS_RESERVED = 1_000_000
 """Ids in a block; what is left of a block at a restart is skipped, which 2**63 ids allow for ever."""
-
-EXAMINED_AT_ONCE = 500
-"""Messages that are read from the store and held against selectors in one go."""
-
-
-class NotActiveError(IllegalStateError):
-    """This server is not, or no longer, the one that speaks for its cluster."""
-
-    code = "not-active"
-    retryable = True
-
-
-class Replication(Protocol):
-    """The other copies of the log.
-
-    Either method answers None if no standby has to be waited for.  What they return is done when every standby that
-    counts has what it must have, and fails when this server may not speak for the cluster any more.
-    """
-
-    def offer(self, batch: Batch) -> asyncio.Future[None] | None:
-        """Ship the batch; done when it is on disk wherever it must be before its effects are told, here too."""
-        ...
-
-    def stored(self, batch: Batch) -> None:
-        """A batch that was offered is on our own disk."""
-        ...
-
-    def confirm(self) -> asyncio.Future[None] | None:
-        """Ask whether this server still speaks for the cluster, before effects are told that change no disk."""
-        ...
 
 
 class EngineStatistics(msgspec.Struct, frozen=True):
@@ -145,6 +115,7 @@ class Engine:
         thread, snapshot, dropped = inheritance
         self._loop = asyncio.get_running_loop()
         self._thread = thread
+        self._reading = Reading(self._store, thread, self.tell, self._fail)
         self._position = snapshot.position
         try:
             tidied = await thread.run(lambda: self.broker.recover(snapshot, self._clock.now()))
@@ -371,28 +342,7 @@ class Engine:
             for connection in self.dispatch.release(batch.effects, frames if batch.missing else None):
                 self.tell(Disconnect(connection))
         for examination in batch.examinations:
-            self._read(examination)
-
-    def _read(self, asked: Examine | Fetch, start: int = 0) -> None:
-        """Read messages that the core asks for, some at a time between the commits."""
-        ids = asked.ids[start : start + EXAMINED_AT_ONCE]
-        if not ids or self._stopping or self._failure is not None:
-            return
-
-        def read() -> Sequence[Command]:
-            frames = self._store.frames(ids)
-            return [Fetched(ids, frames)] if isinstance(asked, Fetch) else examine(asked, frames)
-
-        def answer(done: asyncio.Future[Sequence[Command]]) -> None:
-            error = done.exception()
-            if error is not None:
-                self._fail(error)
-                return
-            for found in done.result():
-                self.tell(found)
-            self._read(asked, start + EXAMINED_AT_ONCE)
-
-        self._thread.run(read).add_done_callback(answer)
+            self._reading.read(examination)
 
     def _abandon(self, batch: OpenBatch, error: BaseException) -> None:
         """The batch did not get safe: nothing of it may be told as done."""
@@ -404,6 +354,7 @@ class Engine:
         if self._failure is not None:
             return
         self._failure = error
+        self._reading.end()
         given_up = self._stopping and isinstance(error, StoreFullError)
         if isinstance(error, NotActiveError):
             log.warning("%s", error)
@@ -481,6 +432,7 @@ class Engine:
         if self._stopping:
             return
         self._stopping = True
+        self._reading.end()
         for timer in self._timers:
             timer.cancel()
         held, self._held = self._held, None if self._held is None else []

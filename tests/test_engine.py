@@ -31,7 +31,7 @@ from rmimom.core.broker import Broker
 from rmimom.core.state import SERVER, Rules
 from rmimom.destination import Queue, Topic
 from rmimom.effects import DestinationAdded
-from rmimom.engine import IDS_RESERVED, RETRY_WHEN_FULL, Engine, NotActiveError
+from rmimom.engine import IDS_RESERVED, RETRY_WHEN_FULL, Engine
 from rmimom.errors import (
     ConnectionFailedError,
     IllegalStateError,
@@ -43,6 +43,7 @@ from rmimom.errors import (
 )
 from rmimom.frame import Delivered
 from rmimom.records import Batch
+from rmimom.replication import NotActiveError
 from rmimom.store.memory import MemoryStore
 
 Q = Queue("q")

@@ -20,8 +20,8 @@ from rmimom.cluster.configuration import Configuration, LogPosition
 from rmimom.cluster.events import Acknowledged, Event, Joined, Lost, Stored
 from rmimom.coordination.link import Link, LinkStatistics, Supply
 from rmimom.coordination.shipment import pack
-from rmimom.engine import NotActiveError
 from rmimom.records import Batch
+from rmimom.replication import NotActiveError
 from rmimom.store.base import Store
 
 log = logging.getLogger(__name__)
@@ -93,10 +93,10 @@ class Shipping:
         self._recent_bytes = 0
         self._keeps_recent = expects_standbys
 
-    # What the engine asks (see `rmimom.engine.Replication`).
+    # What the engine asks (see `rmimom.replication.Replication`).
 
     def offer(self, batch: Batch) -> asyncio.Future[None] | None:
-        """See `rmimom.engine.Replication`."""
+        """See `rmimom.replication.Replication`."""
         position = LogPosition(batch.epoch, batch.sequence)
         self._decided = position
         self._under_way = batch
@@ -117,14 +117,14 @@ class Shipping:
         return future
 
     def stored(self, batch: Batch) -> None:
-        """See `rmimom.engine.Replication`."""
+        """See `rmimom.replication.Replication`."""
         self.stored_position = LogPosition(batch.epoch, batch.sequence)
         self._under_way = None
         if self._offers:
             self._membership.post(Stored(self.stored_position))
 
     def confirm(self) -> asyncio.Future[None] | None:
-        """See `rmimom.engine.Replication`."""
+        """See `rmimom.replication.Replication`."""
         if self._membership.serving is None:
             return self._refused()
         if not self._membership.required and not self._joining:

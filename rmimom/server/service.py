@@ -28,7 +28,7 @@ from rmimom.coordination.orders import Orders
 from rmimom.coordination.standby import SERVER_PREFIX
 from rmimom.coordination.witness import Witness
 from rmimom.destination import ADMINISTRATION_NAME, CLUSTER_NAME
-from rmimom.engine import UPKEEP, NotActiveError
+from rmimom.engine import UPKEEP
 from rmimom.errors import ConfigurationError, JMSSecurityError, StoreError, StoreFullError
 from rmimom.follower import Follower
 from rmimom.listeners.registrar import RegistrarStatistics
@@ -37,6 +37,7 @@ from rmimom.listeners.rmi.objects.login import Login
 from rmimom.listeners.rmi.peer import Peer
 from rmimom.listeners.rmi.registry import ObjectRegistry
 from rmimom.nameserver.embedded import EmbeddedNameServer
+from rmimom.replication import NotActiveError
 from rmimom.rmi.exceptions import register_errors
 from rmimom.server.http import View, make_listener
 from rmimom.server.identity import read_or_make_server_id

@@ -19,10 +19,10 @@ from rmimom.cluster.state import Phase
 from rmimom.coordination import memory
 from rmimom.coordination.link import COPY_PREFIX
 from rmimom.coordination.memory import ForeignDataError, Remembered, recall, remember
-from rmimom.engine import NotActiveError
 from rmimom.errors import StoreError, StoreFullError
 from rmimom.listeners.registrar import NamesTakenError
 from rmimom.records import Batch
+from rmimom.replication import NotActiveError
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ from rmimom.coordination.following import Following
 from rmimom.coordination.key import ClusterKey
 from rmimom.coordination.topic import COORDINATION_TOPIC, CoordinationTopic
 from rmimom.destination import Topic
-from rmimom.engine import NotActiveError
+from rmimom.replication import NotActiveError
 
 NAME = Topic(COORDINATION_TOPIC).registered_name
 OURS = f"PYRO:rmimom.server.{B}@127.0.0.1:1"

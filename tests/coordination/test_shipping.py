@@ -13,7 +13,8 @@ from rmimom.cluster.configuration import NOWHERE, Configuration, LogPosition
 from rmimom.cluster.events import Acknowledged, Event, Joined, Lost, Stored
 from rmimom.coordination import shipping as module
 from rmimom.coordination.link import Link, LinkStatistics
-from rmimom.coordination.shipping import NotActiveError, Shipping
+from rmimom.coordination.shipping import Shipping
+from rmimom.replication import NotActiveError
 from rmimom.store.base import Store
 
 

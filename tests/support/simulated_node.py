@@ -26,11 +26,11 @@ from rmimom.coordination.standby import SERVER_PREFIX
 from rmimom.coordination.topic import COORDINATION_TOPIC, CoordinationTopic
 from rmimom.core.broker import Broker
 from rmimom.destination import Topic
-from rmimom.engine import NotActiveError
 from rmimom.errors import ConnectionFailedError, StoreError, StoreFullError
 from rmimom.follower import Follower
 from rmimom.frame import Delivered
 from rmimom.phi import Rhythm, Suspicion, SuspicionLevel
+from rmimom.replication import NotActiveError
 from rmimom.server.pulse import FAILED, PAUSE
 from rmimom.snapshot import Position
 from rmimom_chaos.history import INFO

@@ -11,7 +11,6 @@ from typing import Final
 
 import msgspec
 
-from rmimom.engine import NotActiveError
 from rmimom.errors import (
     ConfigurationError,
     ConnectionFailedError,
@@ -29,6 +28,7 @@ from rmimom.errors import (
     TransactionInProgressError,
     TransactionRolledBackError,
 )
+from rmimom.replication import NotActiveError
 
 MEDIA_TYPE: Final = "application/problem+json"
 
