@@ -22,6 +22,9 @@ T = TypeVar("T")
 PATIENCE = 20.0
 """Seconds until a test gives up; nothing is expected to take a noticeable part of it."""
 
+PICKLE = b"\x80\x04\x95\x1e\x00\x00\x00\x00\x00\x00\x00\x8c\x05posix\x94\x8c\x06system\x94\x93\x94"
+"""What would run a program if anybody unpickled it."""
+
 
 class Thing:
     """An object with a method of every kind."""

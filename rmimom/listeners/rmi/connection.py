@@ -1,4 +1,4 @@
-"""One TCP connection of a proxy: handshake, then calls, strictly one after the other.
+"""One TCP connection of a proxy: handshake, then messages, strictly one after the other; calls are served elsewhere.
 
 The connection reads on while a call is under way, to notice when the peer leaves, but serves the next message only
 when the answer is written.  `_held` is the set of reasons (bits) not to go on; when it is empty and bytes wait, the
@@ -8,8 +8,7 @@ connection serves.
     WRITING  the peer does not take our answers as fast as we write them
     TURN     many messages came at once, and others shall have their turn in between
 
-Nothing here starts a task or a timer for an ordinary call: a plain result is answered in the same turn, a future by
-its callback.  Time limits are kept by the listener's sweep.
+Nothing here starts a timer: time limits are kept by the listener's sweep.
 """
 
 from __future__ import annotations
@@ -17,20 +16,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
-from Pyro5 import config, core
-from Pyro5.errors import ProtocolError as PyroProtocolError
+from Pyro5 import config
 from Pyro5.errors import PyroError, SerializeError
 
 from rmimom.errors import JMSError
-from rmimom.listeners.rmi import call as call_module
-from rmimom.listeners.rmi.call import Call
 from rmimom.listeners.rmi.peer import SECRET_PREFIX, Peer
-from rmimom.rmi import exceptions, serializers, wire
-from rmimom.rmi.exposure import Exposure, get_attribute, set_attribute
+from rmimom.listeners.rmi.serving import Serving
+from rmimom.rmi import serializers, wire
 from rmimom.rmi.wire import FrameError, FrameReader, FrameTooLargeError, Message
 
 if TYPE_CHECKING:
@@ -46,8 +42,6 @@ _MESSAGES_A_TURN: Final = 16
 """A peer that sends faster than we answer lets the others have their turn after so many."""
 _READ_AHEAD: Final = 256 * 1024
 """Bytes of further messages that are taken while one is served; then the peer must wait (TCP holds it back)."""
-_REMEMBERED: Final = 512
-"""Bytes of the longest payload that is remembered, see `_decode`."""
 
 _KEEP_ALIVE: Final = [
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
@@ -58,9 +52,6 @@ _KEEP_ALIVE: Final = [
     ),
 ]
 """A machine that vanished without a word is noticed after four minutes; usually it takes more than two hours."""
-
-_PLAIN: Final = frozenset({type(None), bool, int, float, str, bytes, list, dict, tuple, set})
-_CONSTANT: Final = frozenset({type(None), bool, int, float, str, bytes})
 
 
 class RmiConnection(asyncio.Protocol):
@@ -74,8 +65,7 @@ class RmiConnection(asyncio.Protocol):
         "_reader",
         "_reading_paused",
         "_refusal",
-        "_remembered",
-        "_remembered_payload",
+        "_serving",
         "_transport",
         "_watched",
         "peer",
@@ -91,10 +81,9 @@ class RmiConnection(asyncio.Protocol):
         self._refusal = ""  # why the handshake will be refused, known before it came
         self._reading_paused = False
         self._watched = False  # the sweep looks after a message that is not complete
-        self._remembered_payload = b""
-        self._remembered: tuple[int, serializers.Call] | None = None
         self.received = 0
         self._transport: asyncio.Transport = cast(asyncio.Transport, None)
+        self._serving: Serving = cast(Serving, None)
         self.peer: Peer = cast(Peer, None)
 
     # What asyncio tells.
@@ -111,6 +100,7 @@ class RmiConnection(asyncio.Protocol):
                 pass  # it is gone already, as some systems say here; connection_lost follows
         address = transport.get_extra_info("peername") or ("", 0)
         self.peer = Peer(self, (str(address[0]), int(address[1])))
+        self._serving = Serving(self, self.peer, self._listener)
         self._refusal = self._listener.connection_made(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -118,7 +108,7 @@ class RmiConnection(asyncio.Protocol):
         self._ending = True
         self._listener.connection_lost(self)
         self.peer.connection_lost()
-        self._remembered = None
+        self._serving.forget()
 
     def data_received(self, data: bytes) -> None:
         """Bytes came."""
@@ -206,7 +196,7 @@ class RmiConnection(asyncio.Protocol):
             if message is None:
                 break
             if message.type == wire.INVOKE and self._greeted:
-                self._invoke(message)
+                self._serving.invoke(message)
             else:
                 self._other(message)
             if self._held:
@@ -244,7 +234,7 @@ class RmiConnection(asyncio.Protocol):
         if message.type == wire.CONNECT and not self._greeted:
             self._connect(message)
         elif message.type == wire.PING and self._greeted:
-            self._write(message, b"pong", type=wire.PING)
+            self.write(message, b"pong", type=wire.PING)
         else:
             self._listener.protocol_errors += 1
             self.shut(f"message type {message.type} is out of place")
@@ -256,7 +246,7 @@ class RmiConnection(asyncio.Protocol):
         if not self._greeted:
             self._refuse_handshake(header, str(error))
         elif header.type == wire.INVOKE and header.serializer in serializers.ACCEPTED:
-            self._fail(header, error)
+            self._serving.fail(header, error)
         else:
             self.shut("a message over the limit that cannot be answered")
 
@@ -319,7 +309,7 @@ class RmiConnection(asyncio.Protocol):
         self._reader.limit = self._listener.limits.message_bytes
         self._reader.drop_annotations = False
         self._listener.greeted(self)
-        self._write(message, payload, type=wire.CONNECT_OK)
+        self.write(message, payload, type=wire.CONNECT_OK)
 
     def _handshake_failed(self, message: Message, error: BaseException) -> None:
         if isinstance(error, JMSError | PyroError):
@@ -335,142 +325,20 @@ class RmiConnection(asyncio.Protocol):
         # A proxy reads the refusal with the serializer that the answer names, so it can be another than its own.
         serializer = message.serializer if message.serializer in serializers.ACCEPTED else serializers.SERPENT
         data = serializers.dumps(serializer, text)
-        self._write(message, data, type=wire.CONNECT_FAIL, serializer=serializer)
+        self.write(message, data, type=wire.CONNECT_FAIL, serializer=serializer)
         self.shut("the handshake was refused")
 
-    # Calls.
+    # What those who serve calls ask.
 
-    def _invoke(self, message: Message) -> None:
-        listener = self._listener
-        listener.calls += 1
-        call = Call(self.peer, message.annotations, message.correlation_id)
-        try:
-            object_id, method, arguments, keywords = self._decode(message)
-            target, exposure = listener.registry.lookup(object_id)
-            if message.flags & wire.BATCH:
-                result: object = self._run_batch(call, target, exposure, arguments)
-            else:
-                call_module.current = call
-                try:
-                    if method in exposure.methods:
-                        result = getattr(target, method)(*arguments, **keywords)
-                    else:
-                        result = _special(target, method, arguments)
-                finally:
-                    call_module.current = None
-            if type(result) not in _PLAIN:
-                if isinstance(result, Awaitable):
-                    self._await(message, call, result)
-                    return
-                if isinstance(result, Iterator):
-                    self._open_stream(message, call, result)
-                    return
-            self._answer(message, call, result)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the caller is told
-            self._fail(message, error)
+    def hold(self) -> None:
+        """A call has no answer yet: nothing more is served until `release`."""
+        self._held |= CALL
 
-    def _decode(self, message: Message) -> serializers.Call:
-        # A proxy that works hard mostly says the same again and again (`exchange()`, with the news in an annotation),
-        # so the last small call with constant arguments is remembered.
-        payload = message.payload
-        if payload == self._remembered_payload and self._remembered is not None:
-            serializer, decoded = self._remembered
-            if serializer == message.serializer:
-                return decoded
-        if message.flags & wire.KEEP_SERIALIZED:
-            # The name of the method would have to be read from marshal data.
-            raise SerializeError("SerializedBlob is not accepted: call the method with plain arguments")
-        decoded = serializers.loads_call(message.serializer, payload)
-        if len(payload) <= _REMEMBERED and not decoded[3] and all(type(value) in _CONSTANT for value in decoded[2]):
-            self._remembered_payload = payload
-            self._remembered = (message.serializer, decoded)
-        return decoded
-
-    def _await(self, message: Message, call: Call, awaitable: Awaitable[Any]) -> None:
-        future = call_module.start(call, awaitable)
-        if future.done():
-            self._settle(message, call, future)
-        else:
-            self._held |= CALL
-            future.add_done_callback(partial(self._done, message, call))
-
-    def _done(self, message: Message, call: Call, future: asyncio.Future[Any]) -> None:
-        if self.peer.closed:
-            if not future.cancelled():
-                future.exception()  # nobody is left to hear it
-            return
-        self._settle(message, call, future)
+    def release(self) -> None:
+        """The call is answered."""
         self._release(CALL)
 
-    def _settle(self, message: Message, call: Call, future: asyncio.Future[Any]) -> None:
-        """Answer with the result of a future that is done."""
-        try:
-            result = future.result()
-            if isinstance(result, Iterator):
-                self._open_stream(message, call, result)
-            else:
-                self._answer(message, call, result)
-        except asyncio.CancelledError:
-            self._fail(message, PyroError("the call was cancelled by the server"))
-        except Exception as error:  # noqa: BLE001 - whatever it is, the caller is told
-            self._fail(message, error)
-
-    async def _run_batch(self, call: Call, target: object, exposure: Exposure, calls: Any) -> list[object]:
-        """Several calls of one object in one message, as Pyro5 does it: in order, up to the first that fails."""
-        results: list[object] = []
-        for method, arguments, keywords in calls:
-            if method not in exposure.methods:
-                raise AttributeError(_unknown(method))
-            try:
-                result = getattr(target, method)(*arguments, **keywords)
-                if type(result) not in _PLAIN and isinstance(result, Awaitable):
-                    result = await result
-            except Exception as error:  # noqa: BLE001 - it is one of the results
-                self._listener.failed_calls += 1
-                results.append(core._ExceptionWrapper(exceptions.prepare_for_wire(error)))
-                break
-            results.append(result)
-        return results
-
-    def _answer(self, message: Message, call: Call, result: object) -> None:
-        if message.flags & wire.ONEWAY:
-            return
-        payload = serializers.dumps(message.serializer, result)
-        flags = message.flags & wire.BATCH
-        self._write(message, payload, flags=flags, annotations=call.reply_annotations)
-
-    def _open_stream(self, message: Message, call: Call, items: Iterator[object]) -> None:
-        if message.flags & wire.ONEWAY:
-            return
-        stream = self._listener.registry.streams.open(self.peer, items)
-        call.reply_annotations["STRM"] = stream.encode("ascii")
-        # Pyro5 sends an exception beside the flag, for proxies that do not know streams.
-        error = PyroProtocolError("result of call is an iterator")
-        payload = serializers.dumps(message.serializer, error)
-        self._write(message, payload, flags=wire.ITEM_STREAM | wire.EXCEPTION, annotations=call.reply_annotations)
-
-    def _fail(self, message: Message, error: BaseException) -> None:
-        self._listener.failed_calls += 1
-        if not isinstance(error, JMSError | PyroError | StopIteration):
-            log.debug("a call of %r failed", self.peer, exc_info=error)
-        if message.flags & wire.ONEWAY:
-            return
-        serializer = message.serializer
-        if serializer not in serializers.ACCEPTED:
-            # A proxy expects its answer in its own serializer: all it can get from us is an end.
-            serializer = serializers.SERPENT
-        error = exceptions.prepare_for_wire(error)
-        try:
-            payload = serializers.dumps(serializer, error)
-        except Exception as second:  # noqa: BLE001 - arguments of an exception can be anything
-            plain = PyroError(f"{type(error).__name__}: {error} (it cannot be serialized: {second})")
-            plain._pyroTraceback = getattr(error, exceptions.TRACEBACK, None)
-            payload = serializers.dumps(serializer, plain)
-        self._write(message, payload, flags=wire.EXCEPTION, serializer=serializer)
-        if serializer != message.serializer:
-            self.shut("its serializer is not accepted")
-
-    def _write(
+    def write(
         self,
         message: Message,
         payload: bytes,
@@ -494,17 +362,3 @@ class RmiConnection(asyncio.Protocol):
         self._transport.write(data)
         if self._held & WRITING and self.unsent > self._listener.limits.unsent_bytes:
             self._listener.cut_off(self, f"{self.unsent} bytes wait for it and it does not read")
-
-
-def _unknown(method: object) -> str:
-    return f"attempt to access unexposed or unknown remote method '{method}'"
-
-
-def _special(target: object, method: str, arguments: Any) -> object:
-    """What is no exposed method: an attribute, as Pyro5 spells it, or an error."""
-    if method == "__getattr__" and len(arguments) == 1:
-        return get_attribute(target, arguments[0])
-    if method == "__setattr__" and len(arguments) == 2:
-        set_attribute(target, arguments[0], arguments[1])
-        return None
-    raise AttributeError(_unknown(method))
