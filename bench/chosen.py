@@ -18,7 +18,7 @@ from rmimom.core.broker import Broker
 from rmimom.core.state import Rules
 from rmimom.destination import Topic
 from rmimom.frame import BYTES, encode
-from rmimom.message import make_frame
+from rmimom.outgoing import make_frame
 from rmimom.selector import Selector
 from rmimom.values import encode_properties
 

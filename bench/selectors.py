@@ -15,7 +15,7 @@ from typing import Any
 from bench.baseline import BODY
 from bench.report import Figure, report
 from rmimom import frame as wire
-from rmimom.message import make_frame
+from rmimom.outgoing import make_frame
 from rmimom.selector import MessageValues, Selector
 from rmimom.values import decode_properties, encode_properties
 

@@ -24,14 +24,11 @@ from rmimom.destination import Destination, parse_destination
 from rmimom.errors import IllegalStateError, MessageFormatError, MessageNotReadableError, MessageNotWriteableError
 from rmimom.headers import Header, Headers, headers_of
 from rmimom.note import note_properties
+from rmimom.outgoing import check_priority, make_frame, milliseconds
 from rmimom.plain import read_plain, to_plain
 from rmimom.readonly import ReadOnlyDict, copied, frozen
 from rmimom.typed_properties import TypedProperties
 from rmimom.values import PropertyValue, decode_properties, encode_properties, settable_properties
-
-MAX_TIME: Final = 2**53
-"""The latest time a header can hold, in milliseconds since 1970: exact in every JSON reader."""
-
 
 Source: TypeAlias = msgspec.Raw | bytes | wire.Frame
 """What a received message is read from."""
@@ -462,66 +459,6 @@ def _derived_classes(base: type[Message]) -> Mapping[int, type[Message]]:
 
 
 _derived: Final[dict[type[Message], dict[int, type[Message]]]] = {}
-
-
-def make_frame(
-    destination: str,
-    message_id: str,
-    now: int,
-    kind: int,
-    body: bytes,
-    *,
-    properties: bytes = b"{}",
-    priority: int = wire.DEFAULT_PRIORITY,
-    mode: int = wire.PERSISTENT,
-    time_to_live: int = 0,
-    delay: int = 0,
-    correlation_id: str | None = None,
-    reply_to: str | None = None,
-    type: str | None = None,
-) -> wire.Frame:
-    """A frame from its parts.  All times are milliseconds; both they and the priority are checked by the caller."""
-    return wire.Frame(
-        kind,
-        mode,
-        priority,
-        now,
-        now + time_to_live if time_to_live else 0,
-        now + delay if delay else 0,
-        destination,
-        message_id,
-        len(properties),
-        len(body),
-        correlation_id,
-        reply_to,
-        type,
-        properties,
-        body,
-    )
-
-
-def check_priority(priority: object) -> int:
-    """Return the priority if it is an int from 0 to 9, else raise MessageFormatError (§3.4.10)."""
-    if type(priority) is int and 0 <= priority <= 9:
-        return priority
-    raise MessageFormatError(f"the priority is {priority!r}; it must be an int from 0 to 9")
-
-
-def milliseconds(duration: float | timedelta | None, name: str) -> int:
-    """A duration in seconds (or a timedelta) as whole milliseconds, rounded up; None is 0.
-
-    Raises MessageFormatError, naming the setting, for one that is negative, not a number or too long.
-    """
-    if duration is None:
-        return 0
-    try:
-        seconds = duration.total_seconds() if isinstance(duration, timedelta) else float(duration)
-    except (TypeError, ValueError):
-        raise MessageFormatError(f"{name} is {duration!r}; it must be a number of seconds or a timedelta") from None
-    if not 0 <= seconds * 1000 <= MAX_TIME:
-        raise MessageFormatError(f"{name} is {duration!r}; it must be a number of seconds, 0 or more")
-    whole = int(seconds * 1000)
-    return whole if whole == seconds * 1000 else whole + 1
 
 
 def _plain_type(body: object) -> str:

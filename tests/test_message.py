@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import msgspec
 import pytest
 
@@ -11,7 +9,7 @@ from rmimom import frame
 from rmimom.destination import Queue, Topic
 from rmimom.errors import IllegalStateError, MessageFormatError, MessageNotWriteableError
 from rmimom.kinds import BytesMessage, MapMessage, ObjectMessage, StreamMessage, TextMessage
-from rmimom.message import Message, milliseconds
+from rmimom.message import Message
 from rmimom.note import Note, encode_note
 from rmimom.values import Byte
 
@@ -112,19 +110,6 @@ def test_only_a_received_message_can_be_acknowledged() -> None:
     message = Message.from_frame(b"", acknowledger=acknowledger)
     message.acknowledge()
     assert acknowledger.got == [message]
-
-
-@pytest.mark.parametrize(
-    ("duration", "expected"), [(None, 0), (0, 0), (1, 1000), (0.0001, 1), (1.5, 1500), (timedelta(minutes=1), 60_000)]
-)
-def test_durations_are_seconds(duration: float | timedelta | None, expected: int) -> None:
-    assert milliseconds(duration, "time_to_live") == expected
-
-
-@pytest.mark.parametrize("duration", [-1, float("nan"), float("inf"), "x", 1e300, timedelta(days=-1)])
-def test_durations_that_cannot_be(duration: float) -> None:
-    with pytest.raises(MessageFormatError, match="time_to_live is"):
-        milliseconds(duration, "time_to_live")
 
 
 @pytest.mark.parametrize(

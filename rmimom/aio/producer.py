@@ -16,7 +16,7 @@ from rmimom.client import producer as client
 from rmimom.client.options import BatchOptions, SendOptions
 from rmimom.client.outbox import Ticket
 from rmimom.destination import Destination
-from rmimom.message import milliseconds
+from rmimom.outgoing import milliseconds
 
 
 class Producer:

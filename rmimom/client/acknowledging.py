@@ -21,7 +21,8 @@ from rmimom.client.lingering import Lingering
 from rmimom.client.mode import AcknowledgeMode
 from rmimom.client.outbox import Ticket
 from rmimom.errors import IllegalStateError
-from rmimom.message import Message, milliseconds
+from rmimom.message import Message
+from rmimom.outgoing import milliseconds
 
 if TYPE_CHECKING:
     from rmimom.client.consumer import Consumer

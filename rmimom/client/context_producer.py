@@ -11,7 +11,8 @@ from rmimom.client.receipt import Receipt
 from rmimom.composite import parse_target
 from rmimom.destination import Destination, parse_destination
 from rmimom.errors import InvalidDestinationError
-from rmimom.message import Message, check_priority, milliseconds
+from rmimom.message import Message
+from rmimom.outgoing import check_priority, milliseconds
 from rmimom.values import PropertyValue, encode_properties
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from rmimom.destination import Destination, Queue, Topic, parse_destination
 from rmimom.errors import IllegalStateError, InvalidDestinationError, MessageFormatError, MessageTooLargeError
 from rmimom.foreign import adopted, is_foreign
 from rmimom.frame import BYTES, DEFAULT_PRIORITY, NON_PERSISTENT, PERSISTENT, TEXT, Frame, encode
-from rmimom.message import Message, check_priority, milliseconds
+from rmimom.message import Message
+from rmimom.outgoing import check_priority, milliseconds
 from rmimom.values import PropertyValue, encode_properties
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ import msgspec
 from rmimom import frame as wire
 from rmimom.destination import Destination
 from rmimom.errors import MessageFormatError
-from rmimom.message import MAX_TIME, make_frame
 from rmimom.note import TAKEN_FROM, decode_note, note_properties
+from rmimom.outgoing import MAX_TIME, make_frame
 from rmimom.stomp import transformations
 from rmimom.stomp.codec import Frame, escape
 from rmimom.stomp.destinations import Destinations

@@ -9,7 +9,7 @@ import pytest
 from rmimom.client.exchange import Exchange
 from rmimom.errors import ConnectionFailedError, IllegalStateError, StoreError
 from rmimom.frame import Request, Response, encode
-from rmimom.message import make_frame
+from rmimom.outgoing import make_frame
 
 
 class FakeChannel:

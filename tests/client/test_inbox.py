@@ -10,7 +10,8 @@ from rmimom.client.outbox import Outbox
 from rmimom.errors import InvalidDestinationError
 from rmimom.frame import ConsumerEnd, Delivered, DeliveryBatch, decode_deliveries, encode
 from rmimom.kinds import BytesMessage, MapMessage, ObjectMessage, StreamMessage, TextMessage
-from rmimom.message import Message, make_frame
+from rmimom.message import Message
+from rmimom.outgoing import make_frame
 
 
 class Nobody:

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from rmimom.client.outbox import MAX_IDLE_STREAMS, Outbox, Stream, Ticket
 from rmimom.errors import ConnectionFailedError, StoreFullError
 from rmimom.frame import Frame, Request, Response, decode_frame, decode_request, encode
-from rmimom.message import make_frame
+from rmimom.outgoing import make_frame
 
 REFUSED = StoreFullError("no room")
 

@@ -16,7 +16,7 @@ from rmimom.client import transport
 from rmimom.client.transport import Channel, call_once, local_address
 from rmimom.errors import ConnectionFailedError, IllegalStateError, JMSError, StoreError, StoreFullError
 from rmimom.frame import ANNOTATION, AckBatch, Request, SendBatch, encode
-from rmimom.message import make_frame
+from rmimom.outgoing import make_frame
 from rmimom.rmi.exceptions import register_errors
 
 

@@ -21,7 +21,7 @@ from support.processes import TIME_LIMIT, ServerProcess, clean_environment, star
 
 from rmimom.errors import InvalidDestinationError, JMSError, MessageFormatError, MessageTooLargeError
 from rmimom.frame import ANNOTATION, MAP, OBJECT, TEXT, Request, SendBatch, decode_response, encode
-from rmimom.message import make_frame
+from rmimom.outgoing import make_frame
 from rmimom.rmi.exceptions import register_errors
 
 register_errors()

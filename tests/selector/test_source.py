@@ -9,7 +9,7 @@ import pytest
 
 from rmimom import frame as wire
 from rmimom.errors import MessageFormatError
-from rmimom.message import make_frame
+from rmimom.outgoing import make_frame
 from rmimom.selector import MessageValues, Selector, source
 from rmimom.values import Byte, Float, Int, Short, decode_properties, encode_properties
 

@@ -18,8 +18,8 @@ from rmimom.destination import Destination, parse_destination
 from rmimom.errors import InvalidDestinationError, MessageFormatError
 from rmimom.frame import KIND_NAMES, PERSISTENT, Frame, decode_frame
 from rmimom.listeners.http.problems import bad_request
-from rmimom.message import make_frame, milliseconds
 from rmimom.note import decode_note
+from rmimom.outgoing import make_frame, milliseconds
 from rmimom.values import decode_map, decode_properties, decode_stream, encode_properties
 
 PREVIEW: Final = 200
