@@ -179,8 +179,10 @@ def test_a_server_that_does_not_answer_connect_is_left_for_the_next(
     monkeypatch.setattr(stomp_life, "GREETING", 0.1)
     server.answer = lambda frame: []
     with closing(Server(confirm)) as second:
-        make(server, second)
-        assert (server.commands(), second.commands()) == (["STOMP"], ["STOMP"])
+        make(server, second).send("queue://work", [("tom.1/1-1", {})])[0]()
+        # More than one try at each, if the machine is slow.
+        assert set(server.commands()) == {"STOMP"}
+        assert second.commands()[-1] == "SEND"
 
 
 def test_a_delivery_says_what_the_checkers_want_to_know(server: Server, make: Callable[..., StompClient]) -> None:
