@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from rmimom_chaos.history import producer_of
 from rmimom_chaos.judgement import INVALID, VALID
 from rmimom_chaos.namespaces import Namespaces
 from rmimom_chaos.network import Network
@@ -55,11 +54,18 @@ def test_no_promise_is_broken(name: str, tmp_path: Path) -> None:
     assert outcome.events > 1000
 
 
-@pytest.mark.timeout(240)
-def test_a_server_that_confirms_too_early_is_found_by_clients_of_both_kinds(tmp_path: Path) -> None:
-    outcome = run(tmp_path, Proxies(), 1, ["kill-active"], duration=8, protocol="mixed", server_module=[str(HASTY)])
-    assert outcome.judgement.outcome == INVALID
-    found = {verdict.checker: verdict.values for verdict in outcome.judgement.verdicts if verdict.valid is False}
-    broken = found.get("total queue", set()) | found.get("acknowledged", set())
-    # A producer that speaks STOMP has another name with each connection.
-    assert {"/" in producer_of(value)[0] for value in broken} == {True, False}, found
+@pytest.mark.timeout(500)
+@pytest.mark.parametrize("protocol", ["rmi", "stomp"])
+def test_a_server_that_confirms_too_early_is_found(protocol: str, tmp_path: Path) -> None:
+    """What a kill takes depends on the moment, so a run may find nothing; three in a row do not."""
+    found: set[str] = set()
+    for seed in (1, 2, 3):
+        directory = tmp_path / str(seed)
+        directory.mkdir()
+        more = {"protocol": protocol, "server_module": [str(HASTY)]}
+        judgement = run(directory, Proxies(), seed, ["kill-active"], duration=8, **more).judgement
+        found |= {verdict.checker for verdict in judgement.verdicts if verdict.valid is False}
+        if found & {"total queue", "acknowledged"}:
+            assert judgement.outcome == INVALID
+            return
+    pytest.fail(f"only this was found: {found}")
