@@ -93,7 +93,7 @@ def main(
     """Break a cluster of real processes under load, and judge what its clients saw.
 
     A name server, servers, producers and consumers are started in a network of their own; faults happen by a plan that
-    the seed decides; then everything heals, all is taken, and ten checkers read the history.
+    the seed decides; then everything heals, all is taken, and the checkers read the history.
 
     \b
     Exit codes:
