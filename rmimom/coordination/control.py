@@ -120,7 +120,8 @@ class ClusterControl:
 
 async def _in_time(work: Coroutine[Any, Any, None], what: str) -> None:
     try:
-        await asyncio.wait_for(work, TIME_LIMIT)
+        async with asyncio.timeout(TIME_LIMIT):
+            await work
     except TimeoutError:
         raise IllegalStateError(
             f"{what} is not done after {TIME_LIMIT:g} s and may still happen: does the name server answer? "

@@ -99,7 +99,8 @@ class Following:
         """
         while True:
             try:
-                await asyncio.wait_for(self._again.wait(), self._unserved)
+                async with asyncio.timeout(self._unserved):
+                    await self._again.wait()
                 return
             except TimeoutError:
                 if not self._served():

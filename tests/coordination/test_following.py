@@ -51,9 +51,12 @@ class Standby:
         self.told: list[str] = []
         active = f"PYRO:rmimom.server.{A}@{place}"
         self.is_served = True
-        self.following = Following(
-            active, B, OURS, key.handshake(B), self.told.append, lambda: self.is_served, time_limit
-        )
+        self.looks = 0
+        self.following = Following(active, B, OURS, key.handshake(B), self.told.append, self._look, time_limit)
+
+    def _look(self) -> bool:
+        self.looks += 1
+        return self.is_served
 
 
 @asynccontextmanager
@@ -110,6 +113,25 @@ async def test_whoever_was_known_and_is_gone_is_told_each_time(tmp_path: Path) -
     async with stopped(standby):
         await until(lambda: len(standby.told) >= 2)
         assert all("cannot be reached any more" in why for why in standby.told)
+
+
+@pytest.mark.parametrize("turns", range(6))
+@on_loop
+async def test_it_stops_though_it_has_to_subscribe_again_just_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, turns: int
+) -> None:
+    """In a stop the active closes the connection, and some turns of the loop later this server follows nobody."""
+    monkeypatch.setattr(module, "UNSERVED", 0.2)
+    key = make_key(tmp_path)
+    async with served({NAME: CoordinationTopic(Subscribers())}, key) as place:
+        standby = Standby(place, key)
+        await until(lambda: standby.looks)  # it waits
+        standby.following.subscribe_again()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        standby.following.stop()
+        await asyncio.wait([standby.following._task], timeout=10)
+        assert standby.following._task.cancelled()
 
 
 @on_loop

@@ -175,7 +175,8 @@ class Consumer(Client):
         while not self.held and not link.torn:
             self.news.clear()
             try:
-                await asyncio.wait_for(self.news.wait(), 0.3)
+                async with asyncio.timeout(0.3):
+                    await self.news.wait()
             except TimeoutError:
                 break
         if link.torn:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.coordination import A, B, batch, make_key
-from support.loops import until
+from support.loops import until, until_nothing_runs
 
 from rmimom.cluster.configuration import Configuration
 from rmimom.cluster.state import Phase
@@ -207,4 +207,4 @@ async def scene(directory: Path) -> AsyncIterator[Scene]:
     finally:
         for server in list(made.servers):
             await made.crash(server)
-        await until(lambda: len(asyncio.all_tasks()) == 1)
+        await until_nothing_runs()

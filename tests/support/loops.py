@@ -39,6 +39,17 @@ async def until(condition: Callable[[], object], what: str = "the condition") ->
         raise AssertionError(f"{what} did not come true in {LIMIT} s") from None
 
 
+async def until_nothing_runs() -> None:
+    """Return when the test's own task is the only one left; AssertionError names the others after 20 s."""
+    try:
+        async with asyncio.timeout(20.0):
+            while len(asyncio.all_tasks()) > 1:  # noqa: ASYNC110  # each ends for itself
+                await asyncio.sleep(0.002)
+    except TimeoutError:
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        raise AssertionError(f"these run on: {left}") from None
+
+
 async def started(awaited: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
     """A task that has run until it waits for something."""
     task = asyncio.get_running_loop().create_task(awaited)

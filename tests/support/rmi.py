@@ -75,7 +75,8 @@ class Thing:
         await asyncio.sleep(0)
         assert current_call() is call
         try:
-            await asyncio.wait_for(asyncio.Event().wait(), 0)
+            async with asyncio.timeout(0):
+                await asyncio.Event().wait()
         except TimeoutError:
             assert current_call() is call
         call.reply_annotations["LATE"] = b"later"

@@ -89,7 +89,8 @@ class Tail:
         try:
             while (self._waiting or not self._closed) and view.engine is self._engine:
                 try:
-                    await asyncio.wait_for(self._news.wait(), BEAT)
+                    async with asyncio.timeout(BEAT):
+                        await self._news.wait()
                 except TimeoutError:
                     yield b": nothing new\n\n"
                     continue

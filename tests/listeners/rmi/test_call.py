@@ -41,7 +41,8 @@ def test_a_coroutine_sees_its_own_call_at_every_step() -> None:
             seen[name].append(current_call())
             await asyncio.sleep(0)
         try:
-            await asyncio.wait_for(asyncio.Event().wait(), 0)
+            async with asyncio.timeout(0):
+                await asyncio.Event().wait()
         except TimeoutError:
             seen[name].append(current_call())
         return name

@@ -219,7 +219,8 @@ def test_its_end_is_told(daemon: RunningDaemon) -> None:
         peer.on_close(first.set)
         peer.close()
         peer.close()
-        await asyncio.wait_for(first.wait(), 20)
+        async with asyncio.timeout(20):
+            await first.wait()
         peer.on_close(late.set)
         assert late.is_set()
 
@@ -348,7 +349,8 @@ def test_a_daemon_that_ends_is_noticed_without_a_call() -> None:
         gone = asyncio.Event()
         peer.on_close(gone.set)
         scripts[0].transport.close()
-        await asyncio.wait_for(gone.wait(), 20)
+        async with asyncio.timeout(20):
+            await gone.wait()
         with pytest.raises(ConnectionFailedError, match="closed by the other end"):
             await peer.call("get", timeout=20)
         server.close()
