@@ -217,6 +217,29 @@ def test_what_a_form_did_is_said_on_the_page_that_came_later(visit: Make, server
     expect(page.locator(".notice.success")).to_have_count(1)
 
 
+def test_what_a_form_did_is_said_though_the_page_was_read_again_meanwhile(visit: Make, server: ConsoleServer) -> None:
+    """Given a queue that was made, when the list learns of it first, then the queue's page says that it was made."""
+    page = visit("olga").go("/queues")
+    expect(page.locator("#live")).to_have_class("live on")
+    made: list[tuple[Route, APIResponse]] = []
+
+    def hold(route: Route) -> None:
+        if route.request.method == "POST":
+            made.append((route, route.fetch(max_redirects=0)))
+        else:
+            route.continue_()
+
+    page.route("**/queues", hold)
+    page.get_by_label("Queue name").fill("heard-of")
+    with page.expect_response(lambda got: got.url.endswith("/queues") and got.request.resource_type == "fetch"):
+        page.get_by_role("button", name="Create").click()
+    expect(page.locator('tr[data-key="heard-of"]')).to_be_visible()
+    [(route, answer)] = made
+    route.fulfill(response=answer)
+    expect(page.get_by_role("heading", level=1)).to_contain_text("heard-of")
+    expect(page.locator(".notice.success")).to_contain_text("was made", timeout=5_000)
+
+
 def test_a_page_that_was_read_before_something_was_done_is_left_out(visit: Make, server: ConsoleServer) -> None:
     """Given a list that is being read again, when a form changes it, then its old state is not shown."""
     put(server, Queue("read"), "later", delivery_time=9_000_000_000_000)

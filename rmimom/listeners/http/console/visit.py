@@ -44,6 +44,8 @@ HEADERS: Final = {
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+RENEWAL: Final = "rmimom-renewal"
+"""The header of a request by which a page that is shown is read again, not by a person: it is told nothing."""
 _MOST_NOTICES: Final = 20
 _LONGEST_NOTICE: Final = 1000
 
@@ -105,7 +107,7 @@ class Visit:
         """A page."""
         session = self.console.api.gate.sessions.find(self.caller.token)
         notices: list[tuple[str, str]] = []
-        if session is not None:
+        if session is not None and RENEWAL not in self.request.headers:
             notices, session.notices = session.notices, []
         known = self.view.facts()
         text = await self.console.render(
@@ -135,7 +137,7 @@ class Visit:
         return f"http://{host}:{server[1]}/" if server and server[1] else f"http://{host}/"
 
     def say(self, level: Level, text: str) -> None:
-        """Have the next page of the session say something."""
+        """Have the next page that somebody of the session goes to say something."""
         session = self.console.api.gate.sessions.find(self.caller.token)
         if session is not None:
             session.notices = [*session.notices, (level, text[:_LONGEST_NOTICE])][-_MOST_NOTICES:]

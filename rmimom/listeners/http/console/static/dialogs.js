@@ -1,6 +1,6 @@
 // What asks before it acts does so in a dialog; and the dialog with the keys.
 
-import { ask, make } from "./page.js";
+import { ask, make, noticesOf } from "./page.js";
 
 let dialog = null;
 
@@ -60,7 +60,8 @@ async function show(read) {
     return; // the server is away, as the mark of the live connection says
   }
   const asked = page.querySelector("#main > section.confirm, #main > section.error");
-  const shown = asked ? [asked] : [...page.querySelectorAll("#notices > *")];
+  const shown = asked ? [asked] : noticesOf(page);
+  if (asked) document.getElementById("notices")?.append(...noticesOf(page));
   if (!shown.length) return;
   const body = make("main", { class: "asked" }, ...shown.map((one) => document.adoptNode(one)));
   openDialog(body);

@@ -5,7 +5,7 @@
 // them.  A tab in the background listens to nothing: browsers open few connections to one server.
 
 import { dialogIsOpen } from "./dialogs.js";
-import { ask, clock, make, noticesOf, toLogin } from "./page.js";
+import { ask, clock, make, toLogin } from "./page.js";
 
 const AGAIN = 2000; // milliseconds
 const PUSHED = new Set(["queues", "topics", "counts", "messages"]);
@@ -203,7 +203,8 @@ async function renew(whole) {
   const all = wanted;
   wanted = false;
   try {
-    const response = await ask(location.href);
+    // By its header the server knows that nobody looks at the answer: what a form did is said on the page that it leads to.
+    const response = await ask(location.href, { headers: { "rmimom-renewal": "1" } });
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
     // A link that was followed meanwhile, or a form that was sent, brought a newer page.
     if (response.ok && before === swaps) exchange(page, all);
@@ -220,7 +221,6 @@ async function renew(whole) {
 function exchange(page, all) {
   const [where, isWhere] = [document.getElementById("where"), page.getElementById("where")];
   if (where && isWhere && where.innerHTML !== isWhere.innerHTML) where.replaceWith(document.adoptNode(isWhere));
-  document.getElementById("notices")?.append(...noticesOf(page));
   const main = document.getElementById("main");
   const shows = [...main.querySelectorAll("[data-live]")];
   if (all && shows.length && !isInUse(main)) {
