@@ -25,7 +25,7 @@ def test_auto_acknowledges_what_receive_returned(connection: Connection, server:
     fill(connection, 3)
     receiver = connection.create_session(AUTO_ACKNOWLEDGE).create_receiver(Q)
     for _ in range(2):
-        message = receiver.receive(5)
+        message = receiver.receive(60)
         assert message is not None
         message.acknowledge()  # nothing to do
     wait_for(lambda: server.broker.acknowledged == [1, 2])
@@ -39,7 +39,7 @@ def test_client_acknowledges_all_that_the_session_delivered(connection: Connecti
     with connection.create_session(CLIENT_ACKNOWLEDGE) as session:
         first, second = session.create_receiver(Q), session.create_receiver(Queue("r"))
         session.create_producer(Queue("r")).send("other")
-        got = [first.receive(5), first.receive(5), second.receive(5)]
+        got = [first.receive(60), first.receive(60), second.receive(60)]
         assert server.broker.acknowledged == []
         assert got[1] is not None
         got[1].acknowledge()
@@ -52,7 +52,7 @@ def test_individual_acknowledges_one(connection: Connection, server: FakeServer)
     fill(connection, 3)
     with connection.create_session(INDIVIDUAL_ACKNOWLEDGE) as session:
         receiver = session.create_receiver(Q)
-        got = [receiver.receive(5) for _ in range(3)]
+        got = [receiver.receive(60) for _ in range(3)]
         assert got[1] is not None
         got[1].acknowledge()
         got[1].acknowledge()
@@ -64,7 +64,7 @@ def test_dups_ok_acknowledges_late_but_does(connection: Connection, server: Fake
     fill(connection, 150)
     receiver = connection.create_session(DUPS_OK_ACKNOWLEDGE).create_receiver(Q)
     for _ in range(150):
-        receiver.receive(5)
+        receiver.receive(60)
     wait_for(lambda: len(server.broker.acknowledged) >= 100)
     receiver.close()
     assert len(server.broker.acknowledged) == 150
@@ -75,7 +75,7 @@ def test_nothing_is_acknowledged_after_closing(connection: Connection, mode: obj
     """§6.1.8: a message stays readable after closing, but cannot be acknowledged."""
     fill(connection, 1)
     session = connection.create_session(mode)  # type: ignore[arg-type]
-    message = session.create_receiver(Q).receive(5)
+    message = session.create_receiver(Q).receive(60)
     assert message is not None
     session.close()
     assert message.body == "0"
@@ -87,7 +87,7 @@ def test_received_messages_stay_readable_after_closing_but_cannot_be_acknowledge
     """T:108: received messages remain usable, except acknowledge."""
     fill(connection, 1)
     session = connection.create_session(CLIENT_ACKNOWLEDGE)
-    message = session.create_receiver(Q).receive(5)
+    message = session.create_receiver(Q).receive(60)
     assert message is not None
     connection.close()
     connection.close()
@@ -105,10 +105,10 @@ def test_nack_delivers_again_at_the_old_place(
     """A8, A14: what is given back comes before what is younger."""
     fill(connection, 3)
     receiver = connection.create_session(mode).create_receiver(Q)
-    first = receiver.receive(5)
+    first = receiver.receive(60)
     assert first is not None
     first.nack("busy")
-    found = [receiver.receive(5) for _ in range(3)]
+    found = [receiver.receive(60) for _ in range(3)]
     assert [(message.body, message.delivery_count) for message in found if message] == [("0", 2), ("1", 1), ("2", 1)]
     assert server.broker.released == [([1], {"keep": True, "reason": "busy"})]
 
@@ -117,10 +117,10 @@ def test_nack_with_a_delay_or_for_good(connection: Connection, server: FakeServe
     """A8: the server is told, and the next message follows."""
     fill(connection, 3)
     receiver = connection.create_session(CLIENT_ACKNOWLEDGE).create_receiver(Q, prefetch=1)
-    first = receiver.receive(5)
+    first = receiver.receive(60)
     assert first is not None
     first.nack("no such customer", dead=True)
-    second = receiver.receive(5)
+    second = receiver.receive(60)
     assert second is not None
     assert second.body == "1"
     second.nack(delay=1.5)
@@ -132,7 +132,7 @@ def test_nack_with_a_delay_or_for_good(connection: Connection, server: FakeServe
     with pytest.raises(IllegalStateError, match="given back already"):
         second.nack()
     with pytest.raises(MessageFormatError, match="delay"):
-        receiver.receive(5).nack(delay=-1)  # type: ignore[union-attr]
+        receiver.receive(60).nack(delay=-1)  # type: ignore[union-attr]
 
 
 def test_an_observer_may_nack(connection: Connection, server: FakeServer) -> None:
@@ -154,7 +154,7 @@ def test_an_observer_may_nack(connection: Connection, server: FakeServer) -> Non
 def test_what_is_acknowledged_cannot_be_given_back(connection: Connection) -> None:
     fill(connection, 2)
     session = connection.create_session()
-    message = session.create_receiver(Q).receive(5)
+    message = session.create_receiver(Q).receive(60)
     assert message is not None
     with pytest.raises(IllegalStateError, match="acknowledged"):
         message.nack()

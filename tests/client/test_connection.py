@@ -30,7 +30,7 @@ def test_publish_and_receive(factory: ConnectionFactory, server: FakeServer, del
         quakes = session.topic("earthquakes")
         subscriber = session.create_subscriber(quakes)
         session.create_publisher(quakes).publish("M 5.1, Alaska", properties={"magnitude": 5.1}, priority=7)
-        message = subscriber.receive(timeout=5)
+        message = subscriber.receive(timeout=60)
         assert message is not None
         assert message.body == "M 5.1, Alaska"
         assert message.properties == {"magnitude": 5.1}
@@ -50,7 +50,7 @@ def test_auto_falls_back_to_pull(factory: ConnectionFactory, server: FakeServer)
         receiver = session.create_receiver(queue)
         assert connection.delivery == "pull"
         session.create_sender(queue).send("x")
-        message = receiver.receive(5)
+        message = receiver.receive(60)
         assert message is not None
         assert message.body == "x"
     assert server.calls["deliver_to"] == 1
@@ -90,7 +90,7 @@ def test_many_messages_in_order(factory: ConnectionFactory, server: FakeServer, 
         receiver = session.create_receiver(queue, prefetch=300)
         sender = session.create_sender(queue)
         assert sender.send_many(str(number) for number in range(3000)) == 3000
-        got = [receiver.receive(5) for _ in range(3000)]
+        got = [receiver.receive(60) for _ in range(3000)]
         assert [message.body for message in got if message] == [str(number) for number in range(3000)]
         assert receiver.receive(0.05) is None
     assert server.broker.acknowledged == sorted(server.broker.acknowledged)
@@ -108,7 +108,7 @@ def test_a_connection_begins_started_unless_told(factory: ConnectionFactory) -> 
         assert receiver.receive_no_wait() is None
         assert receiver.receive(0.05) is None
         connection.start()
-        message = receiver.receive(5)
+        message = receiver.receive(60)
         assert message is not None
         connection.stop()
         session.create_sender(queue).send("y")
@@ -116,7 +116,7 @@ def test_a_connection_begins_started_unless_told(factory: ConnectionFactory) -> 
         assert receiver.receive_no_wait() is None
         waiting = threading.Timer(0.05, connection.start)
         waiting.start()
-        message = receiver.receive(5)
+        message = receiver.receive(60)
         assert message is not None
         assert message.body == "y"
         waiting.join()
@@ -128,7 +128,7 @@ def test_stop_waits_for_a_running_observer(factory: ConnectionFactory) -> None:
 
     def slow(_: object) -> None:
         entered.set()
-        leave.wait(5)
+        leave.wait(60)
         left.set()
 
     with factory.create_connection() as connection:
@@ -136,7 +136,7 @@ def test_stop_waits_for_a_running_observer(factory: ConnectionFactory) -> None:
         queue = session.queue("q")
         session.create_receiver(queue).attach(slow)
         connection.create_session().create_sender(queue).send("x")
-        assert entered.wait(5)
+        assert entered.wait(60)
         threading.Timer(0.05, leave.set).start()
         connection.stop()
         assert left.is_set()
@@ -149,7 +149,7 @@ def test_times_are_those_of_the_server(factory: ConnectionFactory, server: FakeS
         queue = session.queue("q")
         receiver = session.create_receiver(queue)
         session.create_sender(queue).send("x", time_to_live=10, delivery_delay=1)
-        message = receiver.receive(5)
+        message = receiver.receive(60)
         assert message is not None
         now = time.time_ns() // 1_000_000
         assert abs(message.timestamp - now - 3_600_000) < 10_000
@@ -163,7 +163,7 @@ def test_closing_settles_what_is_under_way(factory: ConnectionFactory, server: F
     queue = session.queue("q")
     receiver = session.create_receiver(queue)
     receipts = [session.create_sender(queue).send_async(str(number)) for number in range(100)]
-    message = receiver.receive(5)
+    message = receiver.receive(60)
     assert message is not None
     connection.close()
     connection.close()
@@ -207,7 +207,7 @@ def test_closing_ends_a_receive_in_another_thread(factory: ConnectionFactory) ->
     thread = threading.Thread(target=lambda: got.append(receiver.receive()))
     thread.start()
     connection.close()
-    thread.join(5)
+    thread.join(60)
     assert got == [None]
 
 

@@ -40,7 +40,7 @@ def test_closing_ends_a_blocked_receive(what: str, factory: ConnectionFactory) -
         thread.start()
         wait_for(lambda: session._usage.owner)
         {"consumer": receiver, "session": session, "connection": connection}[what].close()
-        thread.join(5)
+        thread.join(60)
         assert got == [None]
 
 
@@ -55,10 +55,10 @@ def test_a_consumer_that_the_server_closes(connection: Connection, server: FakeS
         server.connections[0].ended.append(end)
         server.broker.lock.notify_all()
     wait_for(lambda: receiver._intake.error)
-    message = receiver.receive(5)
+    message = receiver.receive(60)
     assert message is not None
     with pytest.raises(InvalidDestinationError, match="the queue was deleted"):
-        receiver.receive(5)
+        receiver.receive(60)
 
 
 @pytest.mark.parametrize("mode", AUTOMATIC + OTHERS)
@@ -70,7 +70,7 @@ def test_receive_body(mode: AcknowledgeMode, connection: Connection) -> None:
     assert receiver.receive_body(str, timeout=0.01) is None
     for body in ("text", b"bytes", {"a": 1}):
         sender.send(body)
-        assert receiver.receive_body(type(body), timeout=5) == body
+        assert receiver.receive_body(type(body), timeout=60) == body
 
 
 @pytest.mark.parametrize("mode", AUTOMATIC)
@@ -85,13 +85,13 @@ def test_receive_body_of_another_type_is_as_if_not_called(
     sender.send(None)
     for _ in range(2):
         with pytest.raises(MessageFormatError, match="kind text and has no body of type bytes"):
-            receiver.receive_body(bytes, timeout=5)
-    message = receiver.receive(5)
+            receiver.receive_body(bytes, timeout=60)
+    message = receiver.receive(60)
     assert message is not None
     assert (message.body, message.redelivered, message.delivery_count) == ("text", False, 1)
     with pytest.raises(MessageFormatError, match="kind none"):
-        receiver.receive_body(str, timeout=5)
-    assert receiver.receive(5) is not None
+        receiver.receive_body(str, timeout=60)
+    assert receiver.receive(60) is not None
     session.close()
     assert len(server.broker.acknowledged) == 2
 
@@ -105,12 +105,12 @@ def test_receive_body_of_another_type_counts_as_delivered_otherwise(
     session = connection.create_session(mode)
     receiver = session.create_receiver(Q)
     with pytest.raises(MessageFormatError):
-        receiver.receive_body(bytes, timeout=5)
-    assert receiver.receive_body(str, timeout=5) == "second"
+        receiver.receive_body(bytes, timeout=60)
+    assert receiver.receive_body(str, timeout=60) == "second"
     if session.transacted:
         session.rollback()
     else:
         session.recover()
-    message = receiver.receive(5)
+    message = receiver.receive(60)
     assert message is not None
     assert (message.body, message.redelivered) == ("first", True)

@@ -197,7 +197,7 @@ def test_what_a_failing_server_does_not_know_is_sent_again_with_the_same_numbers
     assert failing.closed
     assert not ticket.settled  # type: ignore[attr-defined]
     exchange.connect(another)  # type: ignore[arg-type]
-    exchange.flush(5)
+    exchange.flush(60)
     assert ticket.settled  # type: ignore[attr-defined]
     (first,), (again,) = failing.sent[0].sends, another.sent[0].sends
     assert (first.producer, first.sequence) == (again.producer, again.sequence)

@@ -40,7 +40,7 @@ def fill(session: Session, *messages: str) -> None:
 
 
 def take(consumer: Consumer) -> Message:
-    message = consumer.receive(10)
+    message = consumer.receive(60)
     assert message is not None
     return message
 

@@ -32,7 +32,7 @@ class NameServer:
 
     def stop(self) -> None:
         self.daemon.shutdown()
-        self._thread.join(5)
+        self._thread.join(60)
 
 
 @pytest.fixture

@@ -87,7 +87,7 @@ def test_a_message_of_its_own_gets_its_headers(connection: Connection, server: F
 def test_a_received_message_can_be_passed_on(connection: Connection, server: FakeServer) -> None:
     session = connection.create_session()
     session.create_sender(Q).send({"a": 1}, properties={"n": 1})
-    message = session.create_receiver(Q).receive(5)
+    message = session.create_receiver(Q).receive(60)
     session.create_publisher(Topic("t")).publish(message)
     assert stored(server)[1].destination == "topic://t"
     assert stored(server)[1].kind == stored(server)[0].kind
@@ -204,12 +204,12 @@ def test_a_refused_send_is_an_error_for_the_sender(connection: Connection, serve
     assert caught.value.facts == {"free": 0}
     receipt = sender.send_async("b")
     with pytest.raises(StoreFullError):
-        receipt.result(5)
+        receipt.result(60)
     assert isinstance(receipt.exception(), StoreFullError)
     assert "StoreFullError" in repr(receipt)
     with pytest.raises(StoreFullError):
-        sender.flush(5)
-    sender.flush(5)
+        sender.flush(60)
+    sender.flush(60)
     with pytest.raises(StoreFullError):
         sender.send_many(["c", "d"])
     session.create_sender(Queue("r")).send("other")
@@ -233,7 +233,7 @@ def test_a_send_has_a_time_limit(connection: Connection, server: FakeServer) -> 
         receipt = sender.send_async("x")
         with pytest.raises(ConnectionFailedError, match="outcome is unknown"):
             sender.flush(0)
-    sender.flush(5)
+    sender.flush(60)
     assert receipt.done()
 
 
@@ -272,7 +272,7 @@ def test_hints_that_the_receiver_needs_neither_id_nor_time(factory: ConnectionFa
         sender.disable_message_id = sender.disable_message_timestamp = True
         sent = Message("x")
         sender.send(sent, time_to_live=60)
-        message = receiver.receive(5)
+        message = receiver.receive(60)
         assert message is not None
         for one in (sent, message):
             assert (one.message_id, one.timestamp) == (None, 0)
@@ -288,7 +288,7 @@ def test_the_user_travels_with_each_message(server: FakeServer) -> None:
         sender.send("plain")
         sender.send("more", properties={"a": 1})
         for expected in ({}, {"a": 1}):
-            message = receiver.receive(5)
+            message = receiver.receive(60)
             assert message is not None
             assert message.properties == {"JMSXUserID": 'the "app"', **expected}
             with pytest.raises(MessageFormatError, match="JMSXUserID"):

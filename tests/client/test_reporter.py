@@ -86,7 +86,7 @@ def test_a_consumer_with_observers_that_the_server_closed_is_told(connection: Co
     plain = connection.create_session().create_receiver(Q)
     close_consumer(server, plain._number)
     with pytest.raises(InvalidDestinationError):
-        plain.receive(5)
+        plain.receive(60)
     assert told == []
     close_consumer(server, observed._number)
     wait_for(lambda: told)

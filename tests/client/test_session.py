@@ -19,13 +19,13 @@ def test_recover_delivers_again(connection: Connection) -> None:
     fill(connection, 3)
     session = connection.create_session(CLIENT_ACKNOWLEDGE)
     receiver = session.create_receiver(Q)
-    first = receiver.receive(5)
+    first = receiver.receive(60)
     assert first is not None
     first.acknowledge()
-    receiver.receive(5)
-    receiver.receive(5)
+    receiver.receive(60)
+    receiver.receive(60)
     session.recover()
-    again = [receiver.receive(5), receiver.receive(5)]
+    again = [receiver.receive(60), receiver.receive(60)]
     assert [(message.body, message.redelivered, message.delivery_count) for message in again if message] == [
         ("1", True, 2),
         ("2", True, 2),
@@ -38,11 +38,11 @@ def test_recover_tells_the_server_and_forgets_what_it_buries(connection: Connect
     server.broker.maximum = 1
     session = connection.create_session(CLIENT_ACKNOWLEDGE)
     receiver = session.create_receiver(Q)
-    receiver.receive(5)
+    receiver.receive(60)
     session.recover()
-    assert [message.body for message in (receiver.receive(5), receiver.receive(5)) if message] == ["0", "1"]
+    assert [message.body for message in (receiver.receive(60), receiver.receive(60)) if message] == ["0", "1"]
     session.recover()
-    again = [receiver.receive(5), receiver.receive(5)]
+    again = [receiver.receive(60), receiver.receive(60)]
     assert [(message.body, message.delivery_count) for message in again if message] == [("1", 2), ("2", 1)]
     assert server.broker.dead == [1]
 
@@ -52,10 +52,10 @@ def test_recover_works_without_the_server_too(connection: Connection, server: Fa
     fill(connection, 1)
     session = connection.create_session(CLIENT_ACKNOWLEDGE)
     receiver = session.create_receiver(Q)
-    receiver.receive(5)
+    receiver.receive(60)
     server.faults["release"] = 1
     session.recover()
-    again = receiver.receive(5)
+    again = receiver.receive(60)
     assert again is not None
     assert again.body == "0"
     assert again.redelivered
@@ -72,7 +72,7 @@ def test_durable_subscriptions(factory: ConnectionFactory) -> None:
             assert subscriber.durable == "archive"
         session.create_publisher(topic).publish("while away")
         with session.create_subscriber(topic, durable="archive") as subscriber:
-            message = subscriber.receive(5)
+            message = subscriber.receive(60)
             assert message is not None
             assert message.body == "while away"
         session.unsubscribe("archive")
@@ -112,7 +112,7 @@ def test_rollback_tells_the_server_and_forgets_what_it_buries(connection: Connec
     session = connection.create_session(transacted=True)
     receiver = session.create_receiver(Q)
     for expected in (["0", "1"], ["0", "1"]):
-        assert [message.body for message in (receiver.receive(5), receiver.receive(5)) if message] == expected
+        assert [message.body for message in (receiver.receive(60), receiver.receive(60)) if message] == expected
         session.rollback()
     assert receiver.receive_no_wait() is None
     assert server.broker.dead == [1, 2]
@@ -123,9 +123,9 @@ def test_rollback_counts_for_closed_consumers_too(connection: Connection, server
     fill(connection, 1)
     session = connection.create_session(transacted=True)
     with session.create_receiver(Q) as receiver:
-        receiver.receive(5)
+        receiver.receive(60)
     session.rollback()
     assert server.broker.released == [([1], {"keep": False, "reason": "rolled back by the session"})]
-    again = session.create_receiver(Q).receive(5)
+    again = session.create_receiver(Q).receive(60)
     assert again is not None
     assert again.redelivered

@@ -167,7 +167,7 @@ def test_in_client_mode_the_next_message_follows_a_failure(connection: Connectio
 
     connection.create_session(CLIENT_ACKNOWLEDGE).create_receiver(Q).attach(observer)
     fill(connection, 2)
-    assert done.wait(5)
+    assert done.wait(60)
     logging.getLogger("rmimom.client").setLevel(logging.NOTSET)
     assert seen == ["0", "1"]
 
@@ -236,7 +236,7 @@ def test_an_observer_keeps_full_service_while_its_session_is_closed(
 
     fill(connection, 2)
     session.create_receiver(Q).attach(observer)
-    assert entered.wait(5)
+    assert entered.wait(60)
     (session if what == "session" else connection).close()
     assert problems == []
     assert len(server.broker.boxes["queue://answers"]) == 1
@@ -254,12 +254,12 @@ def test_closing_a_consumer_waits_for_its_observer_only(connection: Connection) 
 
     def observer(_: Message) -> None:
         entered.set()
-        leave.wait(5)
+        leave.wait(60)
         left.set()
 
     busy.attach(observer)
     fill(connection, 1)
-    assert entered.wait(5)
+    assert entered.wait(60)
     idle.close()
     assert not left.is_set()
     closing = threading.Thread(target=busy.close)
@@ -267,6 +267,6 @@ def test_closing_a_consumer_waits_for_its_observer_only(connection: Connection) 
     wait_for(lambda: busy._closed)
     assert busy in session._consumers
     leave.set()
-    closing.join(5)
+    closing.join(60)
     assert left.is_set()
     assert busy not in session._consumers

@@ -55,7 +55,7 @@ def test_made_again_before_their_consumers(factory: ConnectionFactory, server: F
         wait_for(lambda: server.connections[-1] is not old and receiver._intake.error is None)
         assert server.connections[-1].temporaries == {str(queue), str(kept)}
         sender.send("b")
-        message = receiver.receive(10)
+        message = receiver.receive(60)
         assert message is not None
         assert message.body in {"a", "b"}
         assert [bool(name) for name in server.replaced] == [False, True]

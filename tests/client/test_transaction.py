@@ -44,7 +44,7 @@ def fill(connection: Connection, *texts: str) -> None:
 
 
 def take(consumer: Consumer, count: int) -> list[tuple[object, bool]]:
-    got = [consumer.receive(10) for _ in range(count)]
+    got = [consumer.receive(60) for _ in range(count)]
     return [(message.body, message.redelivered) for message in got if message is not None]
 
 
@@ -122,7 +122,7 @@ def test_a_message_is_sent_as_it_was(session: Session, server: FakeServer) -> No
 def test_message_acknowledge_is_ignored(connection: Connection, session: Session, server: FakeServer) -> None:
     """T3, T:130."""
     fill(connection, "a")
-    message = session.create_receiver(Q).receive(10)
+    message = session.create_receiver(Q).receive(60)
     assert message is not None
     message.acknowledge()
     session.rollback()

@@ -78,7 +78,7 @@ class Scene:
         self.remote.hold.set()
         self.channel.close()
         self.daemon.shutdown()
-        self.thread.join(5)
+        self.thread.join(60)
 
 
 @pytest.fixture
@@ -248,7 +248,7 @@ def test_a_large_answer_in_small_pieces() -> None:
     thread.start()
     with near, far:
         message = transport._read_message(near, 5)
-        thread.join(5)
+        thread.join(60)
     assert bytes(message.annotations[ANNOTATION]) == bytes(range(256)) * 2000
     assert bytes(message.data) == b"null"
 

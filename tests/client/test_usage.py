@@ -48,7 +48,7 @@ def test_a_second_thread_is_refused_while_the_first_waits(
     """T:120: and neither harms the other; when the first has left, the session may be passed on."""
     session = with_both(connection.create_session())
     got: list[Message | None] = []
-    waiting = threading.Thread(target=lambda: got.append(session._consumers[0].receive(10)))
+    waiting = threading.Thread(target=lambda: got.append(session._consumers[0].receive(60)))
     waiting.start()
     wait_for(lambda: session._usage.owner)
     with pytest.raises(IllegalStateError, match="another thread is using the session"):
@@ -104,7 +104,7 @@ def test_an_observer_uses_its_session(connection: Connection) -> None:
     def observer(message: Message) -> None:
         try:
             answers.send(message.body)
-            answers.send_async(message.body).result(5)
+            answers.send_async(message.body).result(60)
             session.create_receiver(Queue("r")).close()
         except Exception as error:  # noqa: BLE001  # shown by the test
             problems.append(error)
@@ -112,7 +112,7 @@ def test_an_observer_uses_its_session(connection: Connection) -> None:
 
     session.create_receiver(Q).attach(observer)
     connection.create_session().create_sender(Q).send("x")
-    assert told.wait(5)
+    assert told.wait(60)
     assert problems == []
 
 

@@ -237,7 +237,7 @@ def test_what_a_form_did_is_said_though_the_page_was_read_again_meanwhile(visit:
     [(route, answer)] = made
     route.fulfill(response=answer)
     expect(page.get_by_role("heading", level=1)).to_contain_text("heard-of")
-    expect(page.locator(".notice.success")).to_contain_text("was made", timeout=5_000)
+    expect(page.locator(".notice.success")).to_contain_text("was made")
 
 
 def test_a_page_that_was_read_before_something_was_done_is_left_out(visit: Make, server: ConsoleServer) -> None:

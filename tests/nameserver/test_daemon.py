@@ -22,8 +22,8 @@ MARSHAL = 2
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[EmbeddedNameServer]:
-    """A name server in memory that waits 0.2 s for a request to arrive; one for all peers, good and bad."""
-    with start_embedded(port=0, request_timeout=0.2) as running:
+    """A name server in memory that waits a second for a request to arrive; one for all peers, good and bad."""
+    with start_embedded(port=0, request_timeout=1.0) as running:
         yield running
 
 

@@ -144,9 +144,9 @@ def test_what_waits_for_the_end_of_a_transaction(connection: Connection, queue: 
     work = connection.create_session(transacted=True)
     receipt = work.create_sender(queue).send_async("a")
     with pytest.raises(TransactionInProgressError, match="commit"):
-        receipt.result(timeout=1)
+        receipt.result(timeout=60)
     work.commit()
-    receipt.result(timeout=1)
+    receipt.result(timeout=60)
 
 
 @pytest.mark.parametrize("client_id", ["a\nb", "x" * 1000, "a\x00"])

@@ -466,7 +466,7 @@ class FakeServer:
             return
         server.shutting_down = True
         server.wakeup()
-        self._thread.join(5)
+        self._thread.join(60)
         server.sock.close()
         self.cut()
         self.daemon.close()
