@@ -141,9 +141,13 @@ async def test_a_pair_goes_on_without_the_name_server_and_when_it_forgot(tmp_pat
 async def test_a_standby_that_is_lost_is_dropped_and_comes_back(tmp_path: Path) -> None:
     async with scene(tmp_path) as there:
         first, second = await there.pair()
+        there.names.deaf = {A}  # so that it cannot drop the standby before something is decided
         await there.crash(second)
         shipped = first.decide(1)
         assert shipped is not None
+        await until(lambda: dict(first.coordinator.state.lost))
+        assert not shipped.done()
+        there.names.deaf = set()
         await shipped
         assert first.members == (A,)
         assert f"{B} dropped" in there.names.newest.why
@@ -196,7 +200,7 @@ async def test_a_server_serves_once_its_place_is_on_disk(tmp_path: Path, monkeyp
     room = threading.Event()
 
     def slowly(directory: Path, what: Remembered) -> None:
-        assert what.held is None or room.wait(10)
+        assert what.held is None or room.wait(60)
         remember(directory, what)
 
     monkeypatch.setattr(memory, "remember", slowly)
@@ -209,7 +213,7 @@ async def test_a_server_serves_once_its_place_is_on_disk(tmp_path: Path, monkeyp
         finally:
             room.set()
         await until(lambda: server.coordinator.serving is not None)
-        assert server.roles.changes == ["active in 1"]
+        await until(lambda: server.roles.changes == ["active in 1"])
 
 
 @on_loop

@@ -131,7 +131,7 @@ class Server:
         await self.roles.follower.start()
         await self._listener.start()
         self.coordinator = Coordinator(
-            CoordinationSettings("test", may_begin, self._wait_for_lost, 2.0, 0),
+            CoordinationSettings("test", may_begin, self._wait_for_lost, 20.0, 0),
             self.id,
             lambda name: f"PYRO:{name}@127.0.0.1:{self._listener.port}",
             self._key,
