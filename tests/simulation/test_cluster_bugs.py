@@ -72,7 +72,7 @@ def tells_before_the_standby_has_it(patch: pytest.MonkeyPatch) -> None:
     wrap(patch, Shipping, "offer", lambda old, *arguments: old(*arguments) and None)
 
 
-@bug("wrong", msgspec.structs.replace(UNSEEN, slow_disks=4))
+@bug("wrong", msgspec.structs.replace(UNSEEN, slow_disks=4), first=44)
 def tells_before_the_standby_has_it_and_clients_notice(patch: pytest.MonkeyPatch) -> None:
     tells_before_the_standby_has_it(patch)
 
@@ -128,7 +128,7 @@ def numbers_of_producers_are_not_shipped(patch: pytest.MonkeyPatch) -> None:
     ship_without(patch, lambda record: isinstance(record, ProducerAdvanced))
 
 
-@bug("transactions: wrong", msgspec.structs.replace(UNSEEN, forwarders=4), first=10)
+@bug("transactions: wrong", msgspec.structs.replace(UNSEEN, forwarders=4), first=85)
 def outcomes_of_commits_are_not_shipped(patch: pytest.MonkeyPatch) -> None:
     ship_without(patch, lambda record: isinstance(record, ProducerAdvanced) and record.producer.startswith("f"))
 
@@ -165,7 +165,7 @@ def names_are_written_twice(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(NameServer, "register", register)
 
 
-@bug("is not on the disks of", ClusterPlan(kills=6, slow_disks=8, duration=6.0))
+@bug("is not on the disks of", ClusterPlan(kills=6, slow_disks=8, duration=6.0), first=32)
 def copy_lacks_what_was_on_its_way_to_the_disk(patch: pytest.MonkeyPatch) -> None:
     """A real one."""
     wrap(patch, Link, "_missing", lambda old, self: [] if self.phase is LinkPhase.COPYING else old(self))
