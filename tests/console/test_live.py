@@ -240,6 +240,16 @@ def test_what_a_form_did_is_said_though_the_page_was_read_again_meanwhile(visit:
     expect(page.locator(".notice.success")).to_contain_text("was made")
 
 
+def test_what_was_to_be_said_is_said_beside_a_dialog(visit: Make, server: ConsoleServer) -> None:
+    """Given something that the next page has to say, when that page becomes a dialog, then it is said all the same."""
+    put(server, Queue("asked"))
+    page = visit("olga").go("/queues?filter=asked")
+    server.say("something was done")
+    page.locator('tr[data-key="asked"]').get_by_role("link", name="Purge").click()
+    expect(page.get_by_role("dialog")).to_contain_text("0 messages")
+    expect(page.locator("#notices .notice.success")).to_have_text("something was done")
+
+
 def test_a_page_that_was_read_before_something_was_done_is_left_out(visit: Make, server: ConsoleServer) -> None:
     """Given a list that is being read again, when a form changes it, then its old state is not shown."""
     put(server, Queue("read"), "later", delivery_time=9_000_000_000_000)

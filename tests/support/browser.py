@@ -106,6 +106,13 @@ class ConsoleServer:
         assert http is not None
         self.call(http.gate.sessions._open.clear)
 
+    def say(self, text: str) -> None:
+        """Have the next page that anybody goes to say something."""
+        http = self.server.http
+        assert http is not None
+        for session in self.call(lambda: list(http.gate.sessions._open.values())):
+            session.notices = [("success", text)]
+
     def stop(self) -> None:
         """End the server, the loop and the thread.  Twice is harmless."""
         if self._thread.is_alive():
